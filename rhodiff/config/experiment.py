@@ -1,0 +1,90 @@
+"""One experiment: everything that ``rhodiff.yaml`` may say."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rhodiff.config.diffusion import DiffusionSettings, EdmSettings
+from rhodiff.config.evaluation import Evaluation
+from rhodiff.config.fields import Data, Fields, MinMax
+from rhodiff.config.model import ModelSettings, UNetSettings
+from rhodiff.config.sampling import Sampling
+from rhodiff.config.section import Section
+from rhodiff.config.training import Training
+
+__all__ = ["Experiment", "Paths", "Report", "Runtime"]
+
+
+class Paths(Section):
+    """Where things are written, relative to the folder of the experiment file."""
+
+    data: Path = Path("data")
+    """Prepared data sets, shared by experiments."""
+    runs: Path = Path("runs")
+    """Run folders."""
+
+
+class Runtime(Section):
+    """This machine's resources; never part of a result's identity."""
+
+    device: Literal["auto", "cpu", "cuda", "xpu"] = "auto"
+    """``auto``: an accelerator if torch has one, else the CPU."""
+    threads: Annotated[int, Field(ge=1)] | None = None
+    """CPU threads of a process; None: the CPUs it may use, shared between the local processes."""
+    deterministic: bool = True
+    """Ask torch for deterministic algorithms."""
+
+
+class Report(Section):
+    """The report of a run."""
+
+    title: str | None = None
+    """Heading; None: the experiment's name."""
+    samples_shown: Annotated[int, Field(ge=1, le=64)] = 8
+    """Fields of each kind shown side by side."""
+
+
+class Experiment(Section):
+    """A complete experiment; only ``name`` and ``data`` have no default."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    """Name of the experiment: letters, digits, '.', '_' and '-'."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of initial weights, data order, noise levels and training noise."""
+    data: Data
+    """The data set."""
+    fields: Fields = Fields()
+    """Transform and augmentation."""
+    model: ModelSettings = UNetSettings()
+    """The network."""
+    diffusion: DiffusionSettings = EdmSettings()
+    """Noise, preconditioning and loss."""
+    training: Training = Training()
+    """Training."""
+    sampling: Sampling = Sampling()
+    """Sampling sweep."""
+    evaluation: Evaluation = Evaluation()
+    """Statistics."""
+    report: Report = Report()
+    """The report."""
+    paths: Paths = Paths()
+    """Folders."""
+    runtime: Runtime = Runtime()
+    """Resources."""
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> "Experiment":
+        per_image = any(isinstance(s, MinMax) and s.scope == "image" for s in self.fields.transform)
+        if per_image and self.evaluation.space == "physical":
+            raise ValueError(
+                "evaluation.space 'physical' needs a transform that can be undone for a generated field; "
+                "fields.transform has min_max with scope 'image'"
+            )
+        if self.sampling.conditions != "reference" and not self.model.conditioning.parameters:
+            raise ValueError("sampling.conditions has no effect without model.conditioning.parameters")
+        if self.data.split.model_dump()[self.evaluation.reference] == 0:
+            raise ValueError(
+                f"evaluation.reference is '{self.evaluation.reference}', but data.split gives it no share"
+            )
+        return self

@@ -1,0 +1,100 @@
+"""The denoising network and its conditioning."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from rhodiff.config.section import Operational, Section
+
+__all__ = ["Conditioning", "ModelSettings", "PluginModel", "UNetSettings"]
+
+Attention = Literal["none", "linear", "full"]
+
+
+class Conditioning(Section):
+    """Physical parameters that the network is told."""
+
+    parameters: tuple[str, ...] = ()
+    """Names of the data set's parameters; empty: unconditional."""
+    embedding: Literal["continuous", "hash"] = "continuous"
+    """``continuous``: standardised values, Fourier features, MLP (interpolates); ``hash``: SHA-512 of the
+    parameter dict as in rho-Diffusion (cannot interpolate)."""
+    categorical: tuple[str, ...] = ()
+    """Those of ``parameters`` that are labels: they get an embedding table of the values in the training split."""
+    fourier_features: Annotated[int, Field(ge=1)] = 16
+    """Frequencies for each continuous parameter."""
+    hash_length: Annotated[int, Field(ge=128, multiple_of=128)] = 128
+    """Length of the hash vector."""
+
+    @model_validator(mode="after")
+    def _categorical_are_parameters(self) -> "Conditioning":
+        for name in self.categorical:
+            if name not in self.parameters:
+                raise ValueError(f"categorical '{name}' is not among parameters {list(self.parameters)}")
+        if self.embedding == "hash" and self.categorical:
+            raise ValueError("categorical has no effect with embedding 'hash': remove it")
+        return self
+
+
+class UNetSettings(Section):
+    """An n-dimensional U-Net of residual blocks; its dimension follows the data."""
+
+    kind: Literal["unet"] = "unet"
+    width: Annotated[int, Field(ge=8)] = 64
+    """Channels of the finest level."""
+    multipliers: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 4)
+    """Channels of each level in units of ``width``, finest first; each level halves the resolution."""
+    blocks: Annotated[int, Field(ge=1)] | tuple[Annotated[int, Field(ge=1)], ...] = 2
+    """Residual blocks in each level on the way down (and up), for all levels or by level."""
+    attention: Attention | tuple[Attention, ...] = "none"
+    """Self-attention after the blocks of a level, for all levels or by level."""
+    middle_attention: Attention = "full"
+    """Self-attention between the two middle blocks."""
+    heads: Annotated[int, Field(ge=1)] = 4
+    """Attention heads."""
+    head_channels: Annotated[int, Field(ge=4)] = 32
+    """Channels of an attention head."""
+    norm_groups: Annotated[int, Field(ge=1)] = 8
+    """Groups of the group normalisation."""
+    padding: Literal["auto", "circular", "zeros"] = "auto"
+    """``auto``: circular along the periodic axes of the data and zeros along the others."""
+    skip: Literal["block", "level"] = "level"
+    """Skip connections from every block, or one from each level."""
+    stem_kernel: Literal[3, 5, 7] = 3
+    """Kernel of the first convolution."""
+    stem_patch: Literal[1, 2, 4] = 1
+    """Space-to-depth factor in front of the network (and back behind it): 2 computes at half resolution."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout inside the residual blocks."""
+    conditioning: Conditioning = Conditioning()
+    """Physical parameters the network is told."""
+    gradient_checkpointing: Annotated[bool, Operational] = False
+    """Recompute activations in the backward pass: less memory, about a third more time."""
+
+    @model_validator(mode="after")
+    def _levels_agree(self) -> "UNetSettings":
+        for name in ("blocks", "attention"):
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) != len(self.multipliers):
+                raise ValueError(f"{name} has {len(value)} entries for {len(self.multipliers)} levels")
+        for multiplier in self.multipliers:
+            if self.width * multiplier % self.norm_groups:
+                raise ValueError(
+                    f"width {self.width} x {multiplier} is not divisible by norm_groups {self.norm_groups}"
+                )
+        return self
+
+
+class PluginModel(Section):
+    """A network that another package provides under the entry point group ``rhodiff.plugins``."""
+
+    kind: Literal["plugin"] = "plugin"
+    name: str
+    """Name of the entry point."""
+    options: dict[str, Any] = {}
+    """Handed to the plug-in, which checks them."""
+    conditioning: Conditioning = Conditioning()
+    """Physical parameters the network is told."""
+
+
+ModelSettings = Annotated[UNetSettings | PluginModel, Field(discriminator="kind")]

@@ -1,0 +1,47 @@
+"""The base of every configuration section, and the mark for settings that do not change a result.
+
+Sections are frozen pydantic models that refuse unknown keys. A field annotated with :data:`Operational` (device,
+threads, how often something is logged) is left out of identity hashes; everything else belongs to the identity of
+what is computed (see :mod:`rhodiff.config.identity`).
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Operational", "Section", "result_settings"]
+
+Operational = "operational"
+"""Put into ``Annotated[T, Operational]``: the setting changes how, never what, is computed."""
+
+
+class Section(BaseModel):
+    """One mapping of the experiment file: frozen, typed, and closed to unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, allow_inf_nan=False
+    )
+
+
+def result_settings(section: Section) -> dict[str, Any]:
+    """The settings of a section that change what is computed, as plain JSON values.
+
+    Args:
+        section: Any section, nested ones included.
+
+    Returns:
+        A dict without the fields marked :data:`Operational`.
+    """
+    plain = section.model_dump(mode="json")
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if Operational in field.metadata:
+            del plain[name]
+        elif isinstance(value, Section):
+            plain[name] = result_settings(value)
+        elif isinstance(value, tuple):
+            plain[name] = [
+                result_settings(item) if isinstance(item, Section) else stored
+                for item, stored in zip(value, plain[name], strict=True)
+            ]
+    return plain

@@ -1,0 +1,73 @@
+"""Training: length, batch, optimizer, averaging, checkpoints and what is written on the way."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rhodiff.config.section import Operational, Section
+
+__all__ = ["Optimizer", "Training"]
+
+PositiveFloat = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Optimizer(Section):
+    """Optimizer and learning-rate schedule, by iteration."""
+
+    kind: Literal["adamw", "adam"] = "adamw"
+    """Adam with decoupled weight decay, or without."""
+    learning_rate: PositiveFloat = 1e-3
+    """Peak learning rate."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
+    """Decay rates of the two moments."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Decoupled weight decay a unit of learning rate; adamw only."""
+    warmup_iterations: Annotated[int, Field(ge=0)] = 100
+    """Linear rise from 0 to the peak."""
+    decay_fraction: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """Last share of the training over which the rate falls linearly to 0; 0 keeps it constant. A longer training
+    goes on from the last checkpoint before the fall."""
+    gradient_clip: PositiveFloat | None = 1.0
+    """Largest norm of the whole gradient; None: no clipping."""
+    scale_rate_by_processes: bool = False
+    """Multiply the rate by the number of processes (the global batch stays what it is)."""
+
+    @model_validator(mode="after")
+    def _decay_has_effect(self) -> "Optimizer":
+        if self.kind == "adam" and self.weight_decay:
+            raise ValueError("weight_decay has no effect with 'adam': take 'adamw' or 0")
+        return self
+
+
+class Training(Section):
+    """The training of one network."""
+
+    iterations: Annotated[Count, Operational] = 10000
+    """Optimizer steps in all; a larger number extends an existing training."""
+    batch_size: Count = 40
+    """Fields in a step, over all processes together."""
+    micro_batch: Annotated[Count | None, Operational] = None
+    """Fields in one forward pass of a process (gradient accumulation); None: its whole share."""
+    optimizer: Optimizer = Optimizer()
+    """Optimizer and schedule."""
+    ema_gamma: Annotated[float, Field(ge=0)] | None = 9.0
+    """Exponent of the power-function average of the weights (Karras et al. 2024); None: no average."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the network's forward pass; weights, optimizer and loss stay float32."""
+    checkpoint_every: Annotated[Count, Operational] = 2000
+    """Iterations between checkpoints."""
+    keep_checkpoints: Annotated[Count | None, Operational] = None
+    """Newest checkpoints kept (the one before the rate falls always is); None keeps all."""
+    metrics_every: Annotated[Count, Operational] = 50
+    """Iterations between lines of the metrics file."""
+    sheet_every: Annotated[Count | None, Operational] = None
+    """Iterations between sheets of generated fields; None: only with each checkpoint."""
+    sheet_samples: Annotated[int, Field(ge=0), Operational] = 4
+    """Fields on such a sheet; 0: no sheets."""
+    compile: Annotated[bool, Operational] = False
+    """Use torch.compile."""
+    tensorboard: Annotated[bool, Operational] = True
+    """Write TensorBoard event files."""
+    wandb_project: Annotated[str | None, Operational] = None
+    """Weights & Biases project (extra ``wandb``; offline unless WANDB_MODE says otherwise); None: not used."""

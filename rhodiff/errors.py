@@ -1,0 +1,40 @@
+"""The one error tree of rhodiff; every class carries the exit code that the command line ends with.
+
+A message says what was got, what is allowed and what to do, and names the key path or the file.
+"""
+
+__all__ = ["ConfigError", "DataError", "EnvironmentLacksError", "RhodiffError", "RunBusyError", "StoppedEarly"]
+
+
+class RhodiffError(Exception):
+    """A stage or job failed in a way that we can explain (exit code 1)."""
+
+    exit_code = 1
+
+
+class ConfigError(RhodiffError):
+    """The request itself is wrong: unknown key, wrong type, impossible combination (exit code 2)."""
+
+    exit_code = 2
+
+
+class DataError(RhodiffError):
+    """An input or a stored file is not what it claims to be: truncated, NaN, wrong shape (exit code 2)."""
+
+    exit_code = 2
+
+
+class RunBusyError(RhodiffError):
+    """Another live process works on the same run or data folder (exit code 1)."""
+
+
+class EnvironmentLacksError(RhodiffError):
+    """The environment lacks something that was demanded: a package, a device, a backend (exit code 5)."""
+
+    exit_code = 5
+
+
+class StoppedEarly(RhodiffError):  # noqa: N818 - not an error: the state is saved
+    """The work stopped on purpose before its end and goes on when the command is repeated (exit code 75)."""
+
+    exit_code = 75
