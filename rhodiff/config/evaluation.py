@@ -1,6 +1,7 @@
 """Which statistics compare generated fields with the reference split, and how."""
 
-from typing import Annotated, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,7 +20,7 @@ class PowerSpectrum(Section):
     @model_validator(mode="after")
     def _edges_rise(self) -> "PowerSpectrum":
         edges = self.bin_edges
-        if edges is not None and (len(edges) < 2 or any(b <= a for a, b in zip(edges, edges[1:], strict=False))):
+        if edges is not None and (len(edges) < 2 or any(b <= a for a, b in pairwise(edges))):
             raise ValueError(f"bin_edges must be two or more rising numbers, got {list(edges)}")
         return self
 
@@ -42,7 +43,7 @@ class PluginStatistic(Section):
     kind: Literal["plugin"] = "plugin"
     name: str
     """Name of the entry point."""
-    options: dict[str, object] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     """Handed to the plug-in, which checks them."""
 
 

@@ -1,7 +1,7 @@
 """One experiment: everything that ``rhodiff.yaml`` may say."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -72,6 +72,18 @@ class Experiment(Section):
     """Folders."""
     runtime: Runtime = Runtime()
     """Resources."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_kinds(cls, value: Any) -> Any:
+        """``model`` and ``diffusion`` may leave out their ``kind``: it is then that of their default."""
+        if not isinstance(value, dict):
+            return value
+        filled = dict(value)
+        for section, kind in (("model", "unet"), ("diffusion", "edm")):
+            if isinstance(value.get(section), dict):
+                filled[section] = {"kind": kind, **value[section]}
+        return filled
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "Experiment":

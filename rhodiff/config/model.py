@@ -91,7 +91,7 @@ class PluginModel(Section):
     kind: Literal["plugin"] = "plugin"
     name: str
     """Name of the entry point."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     """Handed to the plug-in, which checks them."""
     conditioning: Conditioning = Conditioning()
     """Physical parameters the network is told."""

@@ -5,6 +5,7 @@ threads, how often something is logged) is left out of identity hashes; everythi
 what is computed (see :mod:`rhodiff.config.identity`).
 """
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -30,12 +31,13 @@ def result_settings(section: Section) -> dict[str, Any]:
         section: Any section, nested ones included.
 
     Returns:
-        A dict without the fields marked :data:`Operational`.
+        A dict without the fields marked :data:`Operational` and without paths: a path says where something lies, its
+        content counts through a fingerprint.
     """
     plain = section.model_dump(mode="json")
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        if Operational in field.metadata:
+        if Operational in field.metadata or isinstance(value, Path):
             del plain[name]
         elif isinstance(value, Section):
             plain[name] = result_settings(value)

@@ -192,7 +192,7 @@ class ArraysSource(Section):
     """``.csv`` with a header row or ``.npy`` [sample, parameter] with ``parameter_names``."""
     parameter_names: tuple[str, ...] = ()
     """Names of the columns of a parameter table that has no header."""
-    parameter_units: dict[str, str] = {}
+    parameter_units: dict[str, str] = Field(default_factory=dict)
     """Unit of each parameter, by name; one that is left out is dimensionless."""
     group_by: tuple[str, ...] = ()
     """Parameters whose equal values mark fields that must not straddle a split; empty: every field is its own."""
@@ -221,7 +221,7 @@ class PluginSource(Section):
     kind: Literal["plugin"] = "plugin"
     name: str
     """Name of the entry point."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     """Handed to the plug-in, which checks them."""
 
 
