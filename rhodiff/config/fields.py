@@ -64,6 +64,12 @@ class Log10(Section):
     floor: float | None = None
     """Values below are raised to it, in units of the field; None: a value whose log does not exist is an error."""
 
+    @model_validator(mode="after")
+    def _log_of_floor_exists(self) -> "Log10":
+        if self.floor is not None and self.floor + self.offset <= 0:
+            raise ValueError(f"floor {self.floor:g} + offset {self.offset:g} is not positive: its log does not exist")
+        return self
+
 
 class Asinh(Section):
     """y = asinh(x / scale): linear below ``scale``, logarithmic above, any sign."""

@@ -1,0 +1,133 @@
+"""Locks between processes, possibly on different hosts, on file systems whose flock is not to be trusted.
+
+A lock is a file created exclusively (O_EXCL is atomic on Lustre and NFSv3+) that names its owner. The owner touches
+it while it works; a lock whose owner is a dead process of this host, or that was not touched for ``expiry_s``, is
+stale and taken over by renaming it away first, which only one contender can do.
+"""
+
+import json
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rhodiff.errors import RunBusyError
+from rhodiff.store.files import storage_errors
+
+__all__ = ["hold_lock"]
+
+EXPIRY_S = 300.0
+TOUCH_S = 30.0
+
+
+@contextmanager
+def hold_lock(path: Path, work: str, expiry_s: float = EXPIRY_S) -> Iterator[None]:
+    """Hold an exclusive lock for the length of the block.
+
+    Args:
+        path: lock file; its folder is made.
+        work: what the lock is for, named in the error of whoever comes second.
+        expiry_s: seconds without a touch after which the owner counts as dead.
+
+    Raises:
+        RunBusyError: if a live owner holds it.
+    """
+    token = secrets.token_hex(8)
+    owner = {"host": socket.gethostname(), "pid": os.getpid(), "work": work, "token": token}
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    _acquire(path, json.dumps(owner), work, expiry_s)
+    released = threading.Event()
+    toucher = threading.Thread(target=_keep_touching, args=(path, token, released), daemon=True)
+    toucher.start()
+    try:
+        yield
+    finally:
+        released.set()
+        toucher.join()
+        if _token(path) == token:
+            path.unlink(missing_ok=True)
+
+
+def _acquire(path: Path, owner: str, work: str, expiry_s: float) -> None:
+    for _ in range(20):
+        try:
+            with storage_errors(path):
+                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        except FileExistsError:
+            holder = _live_owner(path, expiry_s)
+            if holder is not None:
+                raise RunBusyError(
+                    f"{work}: {holder} works on it already. Wait for it or end it; if that process no longer "
+                    f"exists, remove {path}"
+                ) from None
+            _take_away(path)
+            continue
+        with os.fdopen(descriptor, "w") as handle:
+            handle.write(owner)
+        return
+    raise RunBusyError(f"{work}: the lock {path} changed hands too often; try again")
+
+
+def _live_owner(path: Path, expiry_s: float) -> str | None:
+    """Text naming the owner, or None if the lock is stale or gone."""
+    try:
+        age_s = _file_system_time(path.parent) - path.stat().st_mtime
+        text = path.read_text()
+    except FileNotFoundError:
+        return None
+    if age_s > expiry_s:
+        return None
+    try:
+        owner = json.loads(text)
+    except ValueError:  # created a moment ago and not yet written
+        return "another process, just starting,"
+    if owner["host"] == socket.gethostname() and not _is_alive(int(owner["pid"])):
+        return None
+    return f"process {owner['pid']} on {owner['host']} ({owner['work']}, seen {max(age_s, 0):.0f} s ago)"
+
+
+def _file_system_time(folder: Path) -> float:
+    """The file server's clock: hosts' own clocks may differ by hours."""
+    probe = folder / f".clock-{secrets.token_hex(4)}"
+    with storage_errors(probe):
+        probe.touch()
+        try:
+            return probe.stat().st_mtime
+        finally:
+            probe.unlink(missing_ok=True)
+
+
+def _take_away(path: Path) -> None:
+    aside = path.with_name(f"{path.name}.stale-{secrets.token_hex(4)}")
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return
+    aside.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _token(path: Path) -> str | None:
+    try:
+        return str(json.loads(path.read_text())["token"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+
+
+def _keep_touching(path: Path, token: str, released: threading.Event) -> None:
+    while not released.wait(TOUCH_S):
+        if _token(path) == token:
+            os.utime(path)

@@ -1,0 +1,100 @@
+"""The fast reader: random fields straight from memory-mapped shards.
+
+Going through zarr for a random batch costs about twenty times a memory map. Uncompressed shards hold each field as
+plain little-endian float32; where in the file is said by the shard's index (Zarr v3 sharding codec: one pair of
+uint64 offset and length for each chunk, then CRC-32C, at the end of the file). The index is parsed once; all
+processes of a node share the pages. Compressed stores are read through zarr instead.
+"""
+
+import mmap
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import google_crc32c
+import numpy as np
+from numpy.typing import NDArray
+
+from rhodiff.errors import DataError
+from rhodiff.store.arrays import FieldStore, num_shards, shard_files, shard_range
+
+__all__ = ["FieldReader", "MappedReader", "ZarrReader", "open_reader"]
+
+
+class FieldReader(ABC):
+    """Reads fields by index."""
+
+    def __init__(self, store: FieldStore) -> None:
+        self.store = store
+
+    @abstractmethod
+    def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Fields ``[len(indices), channel, *space]``, in the order of ``indices``, as a new array."""
+
+
+class ZarrReader(FieldReader):
+    """Reads through zarr: any compression, slower."""
+
+    def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Fields by index, through zarr."""
+        return np.asarray(self.store.fields.oindex[indices], dtype=np.float32)
+
+
+class MappedReader(FieldReader):
+    """Reads uncompressed shards by memory map.
+
+    One view a field is kept (about 0.2 kB), so that a batch is a single gathering copy without arithmetic on the way.
+
+    Args:
+        store: an opened store without compression.
+
+    Raises:
+        DataError: if a shard is missing, truncated, or its index damaged.
+    """
+
+    def __init__(self, store: FieldStore) -> None:
+        super().__init__(store)
+        self._fields: list[memoryview] = []
+        for shard in range(num_shards(store.num_fields, store.shard_length)):
+            self._fields += _map_shard(store, shard)
+
+    def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Fields by index, copied from the mapped files."""
+        wanted = indices.tolist()
+        assert not wanted or min(wanted) >= 0, f"field indices are counted from 0, got {min(wanted)}"
+        gathered = bytearray().join([self._fields[i] for i in wanted])
+        return np.frombuffer(gathered, dtype="<f4").reshape(len(indices), *self.store.spec.field_shape)
+
+
+def _map_shard(store: FieldStore, shard: int) -> list[memoryview]:
+    """The bytes of each field of a shard, as views of the mapped file."""
+    start, stop = shard_range(shard, store.num_fields, store.shard_length)
+    path = shard_files(store, shard)[0]
+    field_bytes, index_bytes = 4 * int(np.prod(store.spec.field_shape)), 16 * store.shard_length
+    try:
+        with path.open("rb") as handle:
+            raw = memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError) as error:
+        raise DataError(_damaged(path, str(error))) from error
+    if len(raw) < index_bytes + 4:
+        raise DataError(_damaged(path, "it is shorter than its own index"))
+    index = bytes(raw[-index_bytes - 4 : -4])
+    if google_crc32c.value(index) != int.from_bytes(bytes(raw[-4:]), "little"):
+        raise DataError(_damaged(path, "the checksum of its index is wrong"))
+    offsets, lengths = np.frombuffer(index, dtype="<u8").reshape(-1, 2)[: stop - start].T
+    if (lengths != field_bytes).any() or (offsets > len(raw) - field_bytes).any():
+        raise DataError(_damaged(path, "its index points outside of the file"))
+    return [raw[offset : offset + field_bytes] for offset in offsets.tolist()]
+
+
+def _damaged(path: Path, reason: str) -> str:
+    return f"the shard {path} is damaged or missing: {reason}. Run 'rhodiff-hpc data repair' on its folder"
+
+
+def open_reader(store: FieldStore, *, memory_map: bool = True) -> FieldReader:
+    """The fastest reader that fits the store.
+
+    Args:
+        store: an opened store.
+        memory_map: allow memory maps.
+    """
+    return MappedReader(store) if memory_map and not store.fields.compressors else ZarrReader(store)
