@@ -1,1 +1,62 @@
-"""statistics."""
+"""Statistics of fields and their comparison, on NumPy and SciPy alone: nothing here loads torch."""
+
+from rhodiff.statistics.accumulator import MeanCovariance, merge_all
+from rhodiff.statistics.comparison import BinnedComparison, SetSizes, SetSummary, compare_bins
+from rhodiff.statistics.estimate import Estimate
+from rhodiff.statistics.measurement import Measurement
+from rhodiff.statistics.pixel_distribution import (
+    Moments,
+    histogram,
+    histogram_edges,
+    moments,
+    quantiles,
+    value_density,
+    wasserstein_1,
+)
+from rhodiff.statistics.registry import PLUGIN_GROUP, build_statistic
+from rhodiff.statistics.resampling import GroupSums, Groups, draw_groups
+from rhodiff.statistics.spectrum import BinnedSpectrum, default_bin_edges, nyquist, power_spectrum
+from rhodiff.statistics.statistic import (
+    SpectrumStatistic,
+    Statistic,
+    ValueDensity,
+    fit_channels,
+    inverse_unit,
+    measure_channels,
+)
+from rhodiff.statistics.value_comparison import ValueComparison, compare_values
+
+__all__ = [
+    "PLUGIN_GROUP",
+    "BinnedComparison",
+    "BinnedSpectrum",
+    "Estimate",
+    "GroupSums",
+    "Groups",
+    "MeanCovariance",
+    "Measurement",
+    "Moments",
+    "SetSizes",
+    "SetSummary",
+    "SpectrumStatistic",
+    "Statistic",
+    "ValueComparison",
+    "ValueDensity",
+    "build_statistic",
+    "compare_bins",
+    "compare_values",
+    "default_bin_edges",
+    "draw_groups",
+    "fit_channels",
+    "histogram",
+    "histogram_edges",
+    "inverse_unit",
+    "measure_channels",
+    "merge_all",
+    "moments",
+    "nyquist",
+    "power_spectrum",
+    "quantiles",
+    "value_density",
+    "wasserstein_1",
+]

@@ -1,0 +1,165 @@
+"""What every statistic of fields does, and the built-in ones: power spectrum and distribution of the values.
+
+A statistic first fixes its axis on the reference (:meth:`Statistic.fit`), then measures any set of fields on it, one
+channel at a time: ``fields [field, *space]`` to a :class:`~rhodiff.statistics.measurement.Measurement`. A field's
+vector depends on that field alone, so parts of a set may be measured anywhere and joined.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rhodiff.config.evaluation import PixelDistribution, PowerSpectrum
+from rhodiff.errors import DataError
+from rhodiff.statistics.measurement import Measurement
+from rhodiff.statistics.pixel_distribution import histogram_edges, value_density
+from rhodiff.statistics.spectrum import power_spectrum
+from rhodiff.store.spec import FieldSpec
+
+__all__ = ["SpectrumStatistic", "Statistic", "ValueDensity", "fit_channels", "inverse_unit", "measure_channels"]
+
+Fields = NDArray[Any]
+
+
+class Statistic(ABC):
+    """One configured statistic."""
+
+    def fit(self, reference: Fields, spec: FieldSpec) -> "Statistic":
+        """The same statistic with whatever it takes from the reference fixed; nothing unless overridden.
+
+        Args:
+            reference: ``[field, *space]``.
+            spec: geometry and units of the fields.
+        """
+        return self
+
+    @abstractmethod
+    def measure(self, fields: Fields, spec: FieldSpec) -> Measurement:
+        """Measure each field.
+
+        Args:
+            fields: ``[field, *space]``.
+            spec: geometry and units of the fields.
+
+        Raises:
+            DataError: if the fields do not fit the spec or are not finite.
+        """
+
+
+@dataclass(frozen=True)
+class SpectrumStatistic(Statistic):
+    """:func:`~rhodiff.statistics.spectrum.power_spectrum` of each field in the box of its spec."""
+
+    settings: PowerSpectrum = field(default_factory=PowerSpectrum)
+
+    def measure(self, fields: Fields, spec: FieldSpec) -> Measurement:
+        """Measure P(k) of each field, in squared field units times length**ndim."""
+        _check_shape(fields, spec)
+        found = power_spectrum(fields, box_size=spec.box_size, bin_edges=self.settings.bin_edges)
+        return Measurement(
+            statistic=self.settings.kind,
+            axis_name="k",
+            axis_unit=inverse_unit(spec.length_unit),
+            value_name="P(k)",
+            value_unit=" ".join(part for part in (_power(spec.unit, 2), _power(spec.length_unit, spec.ndim)) if part),
+            axis=found.k,
+            edges=found.bin_edges,
+            values=found.power,
+            counts=found.num_modes,
+        )
+
+
+@dataclass(frozen=True)
+class ValueDensity(Statistic):
+    """Density of the values of each field, in bins laid over the reference.
+
+    Attributes:
+        settings: number of bins, their range, and the quantiles to compare.
+        edges: rising bin edges in units of the field; empty before :meth:`fit`.
+    """
+
+    settings: PixelDistribution = field(default_factory=PixelDistribution)
+    edges: tuple[float, ...] = ()
+
+    def fit(self, reference: Fields, spec: FieldSpec) -> "ValueDensity":
+        """Lay the bins over the reference."""
+        settings = self.settings
+        edges = histogram_edges(reference, num_bins=settings.num_bins, half_width_std=settings.half_width_std)
+        return replace(self, edges=tuple(edges.tolist()))
+
+    def measure(self, fields: Fields, spec: FieldSpec) -> Measurement:
+        """Measure the density of each field's values, in inverse field units."""
+        _check_shape(fields, spec)
+        if not self.edges:
+            raise DataError("the bins of pixel_distribution are not fixed yet; fit it to the reference fields first")
+        edges = np.array(self.edges)
+        return Measurement(
+            statistic=self.settings.kind,
+            axis_name=spec.name,
+            axis_unit=spec.unit,
+            value_name="density",
+            value_unit=inverse_unit(spec.unit),
+            axis=(edges[1:] + edges[:-1]) / 2,
+            edges=edges,
+            values=value_density(fields, edges),
+            counts=np.full(len(edges) - 1, int(np.prod(spec.shape)), dtype=np.int64),
+        )
+
+
+def fit_channels(statistic: Statistic, reference: Fields, spec: FieldSpec) -> tuple[Statistic, ...]:
+    """Fit a statistic to each channel of the reference.
+
+    Args:
+        statistic: as configured.
+        reference: ``[field, channel, *space]``.
+        spec: geometry and units of the fields.
+
+    Returns:
+        One statistic a channel, in the order of ``spec.channels``.
+    """
+    _check_channels(reference, spec)
+    return tuple(statistic.fit(reference[:, c], spec) for c in range(len(spec.channels)))
+
+
+def measure_channels(statistics: Sequence[Statistic], fields: Fields, spec: FieldSpec) -> tuple[Measurement, ...]:
+    """Measure each channel with its own fitted statistic.
+
+    Args:
+        statistics: one a channel, from :func:`fit_channels`.
+        fields: ``[field, channel, *space]``.
+        spec: geometry and units of the fields.
+
+    Returns:
+        One measurement a channel, named after it.
+    """
+    _check_channels(fields, spec)
+    named = zip(statistics, spec.channels, strict=True)
+    return tuple(replace(one.measure(fields[:, c], spec), channel=name) for c, (one, name) in enumerate(named))
+
+
+def inverse_unit(unit: str) -> str:
+    """The unit to the power -1, e.g. ``1/(Mpc/h)``; empty for dimensionless."""
+    if not unit:
+        return ""
+    return f"1/({unit})" if any(sign in unit for sign in "/ *^") else f"1/{unit}"
+
+
+def _power(unit: str, exponent: int) -> str:
+    if not unit or exponent == 1:
+        return unit
+    compound = any(sign in unit for sign in "/ *^")
+    return f"({unit})^{exponent}" if compound else f"{unit}^{exponent}"
+
+
+def _check_shape(fields: Fields, spec: FieldSpec) -> None:
+    if fields.shape[1:] != spec.shape:
+        raise DataError(f"fields of shape {fields.shape} are not [field, *space] of the spec's {spec.shape}")
+
+
+def _check_channels(fields: Fields, spec: FieldSpec) -> None:
+    if fields.shape[1:] != spec.field_shape:
+        raise DataError(f"fields of shape {fields.shape} are not [field, channel, *space] of {spec.field_shape}")
