@@ -14,7 +14,7 @@ from rhodiff.statistics.pixel_distribution import (
     wasserstein_1,
 )
 from rhodiff.statistics.registry import PLUGIN_GROUP, build_statistic
-from rhodiff.statistics.resampling import GroupSums, Groups, draw_groups
+from rhodiff.statistics.resampling import Groups, GroupSums, draw_groups
 from rhodiff.statistics.spectrum import BinnedSpectrum, default_bin_edges, nyquist, power_spectrum
 from rhodiff.statistics.statistic import (
     SpectrumStatistic,
