@@ -60,6 +60,11 @@ class UNetSettings(Section):
     """``auto``: circular along the periodic axes of the data and zeros along the others."""
     skip: Literal["block", "level"] = "level"
     """Skip connections from every block, or one from each level."""
+    resample: Literal["pool", "conv4"] = "pool"
+    """Change of resolution between levels: ``pool`` averages and repeats cells; ``conv4`` are learned convolutions of
+    kernel 4 and stride 2."""
+    modulation: Literal["scale_shift", "shift"] = "scale_shift"
+    """How noise level and parameters act on a block: scale and shift of its second group norm, or only a shift."""
     stem_kernel: Literal[3, 5, 7] = 3
     """Kernel of the first convolution."""
     stem_patch: Literal[1, 2, 4] = 1

@@ -1,1 +1,18 @@
-"""diffusion."""
+"""Noise levels, formulations with their losses and denoisers, and samplers."""
+
+from rhodiff.diffusion.build import build_formulation, restore_formulation
+from rhodiff.diffusion.formulation import Denoiser, Formulation
+from rhodiff.diffusion.sampling import SAMPLERS, integrate, sample
+from rhodiff.diffusion.schedules import NoiseRange, noise_range
+
+__all__ = [
+    "SAMPLERS",
+    "Denoiser",
+    "Formulation",
+    "NoiseRange",
+    "build_formulation",
+    "integrate",
+    "noise_range",
+    "restore_formulation",
+    "sample",
+]

@@ -1,0 +1,79 @@
+"""From settings to a network: the table of model kinds, and models that other packages provide."""
+
+from importlib.metadata import entry_points
+
+from torch import nn
+
+from rhodiff.config.model import ModelSettings, PluginModel, UNetSettings
+from rhodiff.errors import ConfigError
+from rhodiff.models.conditioning import build_condition_encoder
+from rhodiff.models.conditioning_table import ConditioningTable
+from rhodiff.models.unet import UNet, check_shape
+from rhodiff.store.spec import FieldSpec
+
+__all__ = ["PLUGIN_GROUP", "build_model", "count_parameters"]
+
+PLUGIN_GROUP = "rhodiff.plugins"
+"""Entry point group in which other packages offer networks."""
+
+
+def build_model(settings: ModelSettings, spec: FieldSpec, table: ConditioningTable | None = None) -> nn.Module:
+    """A network for fields of a kind, freshly initialised.
+
+    The network is called as ``network(x [N, C, *space], noise_label [N], parameters [N, P] or None)`` and returns
+    ``[N, C, *space]``; the noise label is ln(sigma) / 4, parameters are raw physical values in the order of
+    ``settings.conditioning.parameters``.
+
+    Args:
+        settings: the ``model`` section.
+        spec: geometry of the fields.
+        table: constants of the parameters in the training split; None for an unconditional network.
+
+    Returns:
+        The network, on the CPU.
+
+    Raises:
+        ConfigError: if the fields do not fit the network, the table does not fit the settings, or a plug-in is
+            missing.
+    """
+    wanted = settings.conditioning.parameters
+    if bool(wanted) != bool(table is not None and table.names):
+        raise ConfigError(
+            f"model.conditioning.parameters is {list(wanted)}, the conditioning table has "
+            f"{list(table.names) if table else 'no parameters'}: fit the table to the same settings"
+        )
+    if isinstance(settings, PluginModel):
+        return _build_plugin(settings, spec, table)
+    return _build_unet(settings, spec, table)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def _build_unet(settings: UNetSettings, spec: FieldSpec, table: ConditioningTable | None) -> UNet:
+    check_shape(settings, spec.shape)
+    periodic = {
+        "auto": spec.periodic,
+        "circular": (True,) * spec.ndim,
+        "zeros": (False,) * spec.ndim,
+    }[settings.padding]
+    condition = None
+    if table is not None and table.names:
+        condition = build_condition_encoder(settings.conditioning, table, 4 * settings.width)
+    return UNet(settings, len(spec.channels), periodic, condition)
+
+
+def _build_plugin(settings: PluginModel, spec: FieldSpec, table: ConditioningTable | None) -> nn.Module:
+    """Call the entry point as ``build(options, spec, table)``."""
+    found = entry_points(group=PLUGIN_GROUP)
+    if settings.name not in found.names:
+        raise ConfigError(
+            f"model.name: no installed package offers '{settings.name}' in the entry point group '{PLUGIN_GROUP}'; "
+            f"offered are {sorted(found.names)}. Install the package that provides it"
+        )
+    model = found[settings.name].load()(settings.options, spec, table)
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"model.name: plug-in '{settings.name}' made a {type(model).__name__}, not a torch Module")
+    return model
