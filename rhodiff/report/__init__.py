@@ -1,0 +1,48 @@
+"""Figures and the self-contained HTML report, made from plain records and arrays."""
+
+from rhodiff.report.content import CellRow, Fact, KeyNumber, ReportContent, ReportFigure
+from rhodiff.report.curves import distribution_figure, spectrum_figure
+from rhodiff.report.document import render_report
+from rhodiff.report.encoding import columns_to_csv, figure_to_png, figure_to_svg
+from rhodiff.report.figures import (
+    comparison_csv,
+    report_distribution,
+    report_loss,
+    report_samples,
+    report_spectrum,
+    report_trajectory,
+)
+from rhodiff.report.headline import headline_numbers, sizes_sentence
+from rhodiff.report.loss import TrainingCurve, loss_figure
+from rhodiff.report.number_format import format_estimate, format_number, format_seconds
+from rhodiff.report.sheets import data_sheet, sample_sheet, trajectory_figure
+
+__all__ = [
+    "CellRow",
+    "Fact",
+    "KeyNumber",
+    "ReportContent",
+    "ReportFigure",
+    "TrainingCurve",
+    "columns_to_csv",
+    "comparison_csv",
+    "data_sheet",
+    "distribution_figure",
+    "figure_to_png",
+    "figure_to_svg",
+    "format_estimate",
+    "format_number",
+    "format_seconds",
+    "headline_numbers",
+    "loss_figure",
+    "render_report",
+    "report_distribution",
+    "report_loss",
+    "report_samples",
+    "report_spectrum",
+    "report_trajectory",
+    "sample_sheet",
+    "sizes_sentence",
+    "spectrum_figure",
+    "trajectory_figure",
+]

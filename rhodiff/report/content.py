@@ -1,0 +1,146 @@
+"""What a report is made of: plain frozen records, filled by whoever ran the experiment, rendered by the document.
+
+Strings are shown as given (escaped); numbers that carry an error are :class:`~rhodiff.statistics.Estimate` and are
+formatted by the document.
+"""
+
+from dataclasses import dataclass
+
+from rhodiff.statistics.estimate import Estimate
+
+__all__ = ["CellRow", "Fact", "KeyNumber", "ReportContent", "ReportFigure"]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One labelled fact of a table.
+
+    Attributes:
+        label: what it is.
+        value: formatted, with unit.
+        note: convention or reference behind it.
+    """
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class KeyNumber:
+    """One headline number.
+
+    Attributes:
+        label: what it is, e.g. ``mean |dP/P|``.
+        estimate: the number with its error, and the floor where it cannot be negative.
+        percent: show as per cent.
+        ideal: value of a perfect model where the number is signed; None where the floor says it.
+        training: the same number of training against reference fields; None where it was not measured.
+        meaning: how it is made, one line.
+    """
+
+    label: str
+    estimate: Estimate
+    percent: bool = False
+    ideal: float | None = None
+    training: Estimate | None = None
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """One picture with what a reader needs beside it.
+
+    Attributes:
+        title: heading of the figure.
+        image: encoded picture.
+        media_type: ``image/svg+xml`` or ``image/png``.
+        caption: what one sees, with conventions.
+        csv: the numbers behind the curves; None for pictures of fields, which are in the stores.
+        csv_name: file name that the numbers are offered under.
+    """
+
+    title: str
+    image: bytes
+    media_type: str
+    caption: str
+    csv: str | None = None
+    csv_name: str = "data.csv"
+
+
+@dataclass(frozen=True)
+class CellRow:
+    """One cell of the sampling sweep, compared with the reference.
+
+    Attributes:
+        checkpoint: iteration of the checkpoint.
+        sampler: name of the sampler.
+        evaluations: network evaluations a sample.
+        seed: seed of the starting noise.
+        condition: parameters sampled at, as text; empty without conditioning.
+        num_fields: generated fields.
+        mean_absolute: mean over bins of |dP/P|.
+        worst: largest |dP/P| of a bin.
+        w1_over_std: Wasserstein-1 distance over the reference's standard deviation.
+        std_ratio: generated over reference standard deviation.
+        skewness_difference: generated minus reference.
+        seconds_per_sample: wall seconds; None where it was not measured.
+        shown: this is the cell of the figures and headline numbers.
+    """
+
+    checkpoint: int
+    sampler: str
+    evaluations: int
+    seed: int
+    condition: str
+    num_fields: int
+    mean_absolute: Estimate
+    worst: Estimate
+    w1_over_std: Estimate
+    std_ratio: Estimate
+    skewness_difference: Estimate
+    seconds_per_sample: float | None = None
+    shown: bool = False
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything in a report; an empty tuple leaves its section out.
+
+    Attributes:
+        title: name of the experiment.
+        summary: what was trained on what, one or two sentences.
+        basis: sentences on the fields and independent groups behind the numbers.
+        key_numbers: headline numbers of one cell.
+        warnings: what a reader must know before trusting them.
+        samples: sheets of reference and generated fields.
+        spectra: power spectra.
+        distributions: distributions of the values.
+        training: loss curves.
+        cells: the sweep.
+        trajectory: denoised estimates along the sampling.
+        data: provenance of the data: source, split, conventions, references.
+        costs: wall and CPU seconds, rates, parameters.
+        configuration: the resolved experiment file, YAML.
+        environment: versions, git, host.
+        created: UTC time, ISO 8601.
+        run: identity of the run.
+    """
+
+    title: str
+    summary: str
+    basis: tuple[str, ...] = ()
+    key_numbers: tuple[KeyNumber, ...] = ()
+    warnings: tuple[str, ...] = ()
+    samples: tuple[ReportFigure, ...] = ()
+    spectra: tuple[ReportFigure, ...] = ()
+    distributions: tuple[ReportFigure, ...] = ()
+    training: tuple[ReportFigure, ...] = ()
+    cells: tuple[CellRow, ...] = ()
+    trajectory: tuple[ReportFigure, ...] = ()
+    data: tuple[Fact, ...] = ()
+    costs: tuple[Fact, ...] = ()
+    configuration: str = ""
+    environment: tuple[Fact, ...] = ()
+    created: str = ""
+    run: str = ""

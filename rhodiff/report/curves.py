@@ -1,0 +1,210 @@
+"""Figures of binned statistics: spectra and distributions of the values, each with its ratio below.
+
+Bands and bars, everywhere: the wide light band is the scatter of a single reference field (cosmic variance, one
+standard deviation), the narrow one the standard error of the reference mean; bars of generated points are the
+standard error of the plotted number, in a ratio the errors of both sets together. Guide lines of ratios are at 5 and
+10 per cent. A point outside the range of its panel is drawn as a triangle on the border.
+
+Comparisons are given by name, in the order of the legend; all share one reference.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+from numpy.typing import NDArray
+
+from rhodiff.errors import DataError
+from rhodiff.report.style import (
+    REFERENCE_COLOR,
+    TRAINING_COLOR,
+    label,
+    line_styles,
+    mark_axes,
+    new_figure,
+    typography,
+)
+from rhodiff.statistics.comparison import BinnedComparison
+from rhodiff.statistics.value_comparison import ValueComparison
+
+__all__ = ["distribution_figure", "spectrum_figure"]
+
+Float = NDArray[np.float64]
+
+POINTS: dict[str, Any] = {"marker": "o", "markersize": 2.8, "elinewidth": 0.9, "linewidth": 0.9}
+
+WIDEST = 100.0
+"""Largest half-range of a ratio panel, per cent."""
+
+
+def spectrum_figure(
+    comparisons: Mapping[str, BinnedComparison],
+    *,
+    nyquist: float | None = None,
+    training: BinnedComparison | None = None,
+) -> Figure:
+    """Spectra of reference and generated fields, on logarithmic axes, and their ratio.
+
+    Args:
+        comparisons: of one channel, by name.
+        nyquist: Nyquist wavenumber in the unit of the axis; marked if given.
+        training: training against reference fields; a grey line in the ratio.
+
+    Raises:
+        DataError: if there is no comparison.
+    """
+    first = _first(comparisons)
+    with typography():
+        figure = new_figure(5.2)
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+        top.set(xscale="log", yscale="log", ylabel=label(first.value_name, first.value_unit))
+        _draw_sets(top, comparisons)
+        _draw_ratios(bottom, comparisons, training)
+        bottom.set_xlabel(label(first.axis_name, first.axis_unit))
+        _limit_spectrum(top, first)
+        if nyquist is not None:
+            _mark_nyquist((top, bottom), nyquist)
+        top.legend(loc="lower left")
+    return figure
+
+
+def distribution_figure(
+    densities: Mapping[str, BinnedComparison],
+    values: Mapping[str, ValueComparison],
+    *,
+    training: BinnedComparison | None = None,
+) -> Figure:
+    """Densities of the values, their ratio, and the differences of quantiles.
+
+    Args:
+        densities: of one channel, by name.
+        values: of the same sets, by the same names.
+        training: training against reference fields; a grey line in the ratio.
+
+    Raises:
+        DataError: if there is no comparison.
+    """
+    first = _first(densities)
+    with typography():
+        figure = new_figure(4.6)
+        grid = figure.add_gridspec(2, 2, width_ratios=[2, 1], height_ratios=[2, 1])
+        top = figure.add_subplot(grid[0, 0])
+        bottom = figure.add_subplot(grid[1, 0], sharex=top)
+        top.set(yscale="log", ylabel=label(first.value_name, first.value_unit))
+        top.tick_params(labelbottom=False)
+        _draw_sets(top, densities)
+        _draw_ratios(bottom, densities, training)
+        bottom.set_xlabel(label(first.axis_name, first.axis_unit))
+        _limit_density(top, first)
+        top.legend(loc="lower center")
+        _draw_quantiles(figure.add_subplot(grid[:, 1]), values)
+    return figure
+
+
+def _first(comparisons: Mapping[str, BinnedComparison]) -> BinnedComparison:
+    if not comparisons:
+        raise DataError("a figure needs one comparison or more, got none")
+    return next(iter(comparisons.values()))
+
+
+def _draw_sets(axes: Axes, comparisons: Mapping[str, BinnedComparison]) -> None:
+    first = _first(comparisons)
+    axis, reference = first.axis, first.reference
+    smallest = np.min(reference.mean[reference.mean > 0], initial=np.inf) * 1e-3
+    _band(axes, axis, reference.mean, reference.scatter, smallest, 0.13, "scatter of one reference field (1σ)")
+    _band(axes, axis, reference.mean, reference.error, smallest, 0.35, None)
+    axes.plot(axis, reference.mean, color=REFERENCE_COLOR, label="reference mean, standard error")
+    for (name, one), (color, dash) in zip(comparisons.items(), line_styles(), strict=False):
+        mean = np.where(one.generated.mean > 0, one.generated.mean, np.nan)
+        axes.errorbar(axis, mean, one.generated.error, color=color, linestyle=dash, label=f"{name} mean", **POINTS)
+    mark_axes(axes)
+
+
+def _band(
+    axes: Axes, axis: Float, mean: Float, width: Float, smallest: float, alpha: float, name: str | None
+) -> None:
+    low = np.maximum(mean - width, smallest)
+    axes.fill_between(axis, low, mean + width, color=REFERENCE_COLOR, alpha=alpha, linewidth=0, label=name)
+
+
+def _draw_ratios(axes: Axes, comparisons: Mapping[str, BinnedComparison], training: BinnedComparison | None) -> None:
+    first = _first(comparisons)
+    for percent, pattern in ((5, (4, 3)), (10, (1, 2))):
+        for height in (-percent, percent):
+            axes.axhline(height, color="#666666", linewidth=0.6, linestyle=(0, pattern))
+    error = 100 * np.divide(first.reference.error, first.reference.mean, where=first.reference.mean > 0)
+    axes.fill_between(first.axis, -error, error, color=REFERENCE_COLOR, alpha=0.2, linewidth=0)
+    axes.axhline(0, color=REFERENCE_COLOR, linewidth=0.8)
+    half = _half_range(comparisons)
+    if training is not None:
+        difference = 100 * training.relative_difference
+        axes.plot(training.axis, difference, color=TRAINING_COLOR, linewidth=1.1, label="training fields")
+        axes.legend(loc="upper left")
+    for one, (color, dash) in zip(comparisons.values(), line_styles(), strict=False):
+        _draw_ratio(axes, one, color, dash, half)
+    axes.set(ylim=(-half, half), ylabel="generated /\nreference − 1 [%]")
+    mark_axes(axes)
+
+
+def _draw_ratio(axes: Axes, one: BinnedComparison, color: str, dash: str, half: float) -> None:
+    difference, error = 100 * one.relative_difference, 100 * one.relative_error
+    inside = np.abs(difference) <= half
+    axes.errorbar(one.axis, np.where(inside, difference, np.nan), error, color=color, linestyle=dash, **POINTS)
+    for outside, marker in ((difference > half, "^"), (difference < -half, "v")):
+        border = np.full(np.count_nonzero(outside), half if marker == "^" else -half)
+        axes.plot(one.axis[outside], border, marker, color=color, markersize=4, clip_on=False)
+
+
+def _half_range(comparisons: Mapping[str, BinnedComparison]) -> float:
+    """Half of the range of a ratio panel in per cent: room for well-measured bins, never less than 12."""
+    largest = 12.0
+    for one in comparisons.values():
+        error = np.where(np.isfinite(one.relative_error), one.relative_error, 0)
+        sure = np.isfinite(one.relative_difference) & (error < 0.2)
+        reach = np.abs(one.relative_difference[sure]) + error[sure]
+        largest = max(largest, 110 * float(np.max(reach, initial=0)))
+    return min(largest, WIDEST)
+
+
+def _limit_spectrum(axes: Axes, first: BinnedComparison) -> None:
+    positive = first.reference.mean[first.reference.mean > 0]
+    if len(positive):
+        axes.set_ylim(positive.min() / 4, positive.max() * 4)
+    axes.set_xlim(first.axis[0] / 1.15, first.axis[-1] * 1.15)
+
+
+def _limit_density(axes: Axes, first: BinnedComparison) -> None:
+    positive = first.reference.mean[first.reference.mean > 0]
+    if len(positive):
+        axes.set_ylim(positive.min() / 3, positive.max() * 3)
+    axes.set_xlim(first.edges[0], first.edges[-1])
+
+
+def _mark_nyquist(panels: tuple[Axes, Axes], nyquist: float) -> None:
+    for axes in panels:
+        axes.axvline(nyquist, color="#666666", linewidth=0.8, linestyle="-.")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    top = panels[0]
+    place = top.get_xaxis_transform()
+    top.text(
+        nyquist, 0.97, "Nyquist ", rotation=90, ha="right", va="top", fontsize=8, color="#666666", transform=place
+    )
+
+
+def _draw_quantiles(axes: Axes, values: Mapping[str, ValueComparison]) -> None:
+    """Differences of quantiles, one row a probability, in reference standard deviations."""
+    count = max(len(values), 1)
+    for i, ((_, one), (color, _dash)) in enumerate(zip(values.items(), line_styles(), strict=False)):
+        rows = np.arange(len(one.probabilities)) + 0.3 * (i - (count - 1) / 2) / count
+        axes.errorbar(
+            one.quantile_difference, rows, xerr=one.quantile_error, fmt="o", color=color, markersize=3.5, capsize=2
+        )
+        axes.set_yticks(np.arange(len(one.probabilities)), [f"{100 * p:g} %" for p in one.probabilities])
+    axes.axvline(0, color=REFERENCE_COLOR, linewidth=0.8)
+    low, high = axes.get_xlim()
+    half = max(abs(low), abs(high), 0.05)
+    axes.set(xlim=(-half, half), xlabel="generated − reference\n[reference std]", title="quantiles")
+    mark_axes(axes)

@@ -1,0 +1,55 @@
+"""The report of an experiment: one HTML file that needs no network, no script and no other file, and prints on A4.
+
+The page is laid out in ``template.html``; everything that a user or a run supplied is escaped. Pictures and tables of
+numbers are data URIs in the page itself.
+"""
+
+from pathlib import Path
+
+import jinja2
+
+from rhodiff.report.content import KeyNumber, ReportContent, ReportFigure
+from rhodiff.report.encoding import data_uri
+from rhodiff.report.number_format import format_estimate, format_number, format_seconds
+from rhodiff.report.style import raise_powers
+
+__all__ = ["render_report"]
+
+TEMPLATE = Path(__file__).with_name("template.html")
+
+
+def render_report(content: ReportContent) -> str:
+    """The page as text, to be written as UTF-8.
+
+    Args:
+        content: what to show; sections without content are left out.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "estimate": format_estimate,
+        "expected": _format_expected,
+        "image": _image_address,
+        "number": format_number,
+        "seconds": format_seconds,
+        "table": _table_address,
+        "units": raise_powers,
+    }
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(content=content)
+
+
+def _format_expected(number: KeyNumber) -> str:
+    """What a perfect model would show at these set sizes: the floor, or the ideal with the error of the number."""
+    scale, unit = (100, " %") if number.percent else (1, "")
+    if number.ideal is None:
+        return f"{format_number(scale * number.estimate.floor, 2)}{unit}"
+    return f"{format_number(scale * number.ideal)}{unit}"
+
+
+def _image_address(figure: ReportFigure) -> str:
+    return data_uri(figure.image, figure.media_type)
+
+
+def _table_address(figure: ReportFigure) -> str:
+    return data_uri((figure.csv or "").encode(), "text/csv;charset=utf-8")
