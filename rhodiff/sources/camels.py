@@ -8,8 +8,10 @@ projection of a slab 5 Mpc/h thick of a periodic box.
 Binning averages blocks of f^d cells. Paper A (Mudur & Finkbeiner, arXiv 2211.12444) takes log10 first and averages
 the logarithm, which is not the logarithm of the average: ``log_before_binning``.
 
-Units as in the CMD documentation, lengths in Mpc/h; the mean of a map of Mcdm confirms them:
-Omega_m 2.775e11 (Msun/h)/(Mpc/h)^3 x 5 Mpc/h is some 4e11 (Msun/h)/(Mpc/h)^2.
+Units follow the CMD documentation's table of mass densities per (Mpc/h)^d (other editions of it print kpc/h). The
+mass budget tells them apart: a map of all matter has the mean Omega_m 2.775e11 (Msun/h)/(Mpc/h)^3 x 5 Mpc/h, about
+4e11 per (Mpc/h)^2 and 4e5 per (kpc/h)^2 at Omega_m = 0.3. No published file was at hand to check this on: compare the
+mean of yours, and set ``field_unit`` if it differs.
 
 References:
     Villaescusa-Navarro et al. 2022, The CAMELS Multifield Dataset, ApJS 259, 61 (arXiv 2109.10915).
