@@ -51,7 +51,7 @@ class DustSource(Section):
     """Patch centres keep at least this Galactic latitude, degrees."""
     max_ebv_mag: PositiveFloat | None = None
     """Patches whose mean E(B-V) is above this are left out, magnitudes; None keeps all. Opening the source then makes
-    every patch once (a minute for 128^2 pixels over the whole sky)."""
+    every patch once (15 s for 128^2 pixels above 20 deg)."""
     rotate: bool = True
     """Turn each patch by an angle drawn from (seed, patch); False: north is up in every patch."""
     seed: PhiloxSeed = 0
