@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from rhodiff.errors import DataError
@@ -34,7 +34,8 @@ __all__ = ["distribution_figure", "spectrum_figure"]
 
 Float = NDArray[np.float64]
 
-POINTS: dict[str, Any] = {"marker": "o", "markersize": 2.8, "elinewidth": 0.9, "linewidth": 0.9}
+WELL_MEASURED = 0.1
+"""Relative error of the bins that set the range of a ratio panel."""
 
 WIDEST = 100.0
 """Largest half-range of a ratio panel, per cent."""
@@ -67,6 +68,7 @@ def spectrum_figure(
         _limit_spectrum(top, first)
         if nyquist is not None:
             _mark_nyquist((top, bottom), nyquist)
+        _name_training(top, training)
         top.legend(loc="lower left")
     return figure
 
@@ -98,7 +100,8 @@ def distribution_figure(
         _draw_sets(top, densities)
         _draw_ratios(bottom, densities, training)
         bottom.set_xlabel(label(first.axis_name, first.axis_unit))
-        _limit_density(top, first)
+        _limit_density(top, densities)
+        _name_training(top, training)
         top.legend(loc="lower center")
         _draw_quantiles(figure.add_subplot(grid[:, 1]), values)
     return figure
@@ -119,8 +122,14 @@ def _draw_sets(axes: Axes, comparisons: Mapping[str, BinnedComparison]) -> None:
     axes.plot(axis, reference.mean, color=REFERENCE_COLOR, label="reference mean, standard error")
     for (name, one), (color, dash) in zip(comparisons.items(), line_styles(), strict=False):
         mean = np.where(one.generated.mean > 0, one.generated.mean, np.nan)
-        axes.errorbar(axis, mean, one.generated.error, color=color, linestyle=dash, label=f"{name} mean", **POINTS)
+        style = _points(axis) | {"color": color, "linestyle": dash}
+        axes.errorbar(axis, mean, one.generated.error, label=f"{name}: mean, standard error", **style)
     mark_axes(axes)
+
+
+def _points(axis: Float) -> dict[str, Any]:
+    """Size of points with bars; small where there are many."""
+    return {"marker": "o", "markersize": 2.8 if len(axis) <= 40 else 1.6, "elinewidth": 0.9, "linewidth": 0.9}
 
 
 def _band(
@@ -135,24 +144,31 @@ def _draw_ratios(axes: Axes, comparisons: Mapping[str, BinnedComparison], traini
     for percent, pattern in ((5, (4, 3)), (10, (1, 2))):
         for height in (-percent, percent):
             axes.axhline(height, color="#666666", linewidth=0.6, linestyle=(0, pattern))
-    error = 100 * np.divide(first.reference.error, first.reference.mean, where=first.reference.mean > 0)
+    error = 100 * first.reference.error / np.where(first.reference.mean > 0, first.reference.mean, np.nan)
     axes.fill_between(first.axis, -error, error, color=REFERENCE_COLOR, alpha=0.2, linewidth=0)
     axes.axhline(0, color=REFERENCE_COLOR, linewidth=0.8)
     half = _half_range(comparisons)
     if training is not None:
         difference = 100 * training.relative_difference
-        axes.plot(training.axis, difference, color=TRAINING_COLOR, linewidth=1.1, label="training fields")
-        axes.legend(loc="upper left")
+        axes.plot(training.axis, difference, color=TRAINING_COLOR, linewidth=1.1)
     for one, (color, dash) in zip(comparisons.values(), line_styles(), strict=False):
         _draw_ratio(axes, one, color, dash, half)
     axes.set(ylim=(-half, half), ylabel="generated /\nreference − 1 [%]")
     mark_axes(axes)
 
 
+def _name_training(axes: Axes, training: BinnedComparison | None) -> None:
+    """Put the line of the ratio panel into the legend above it."""
+    if training is not None:
+        axes.plot([], [], color=TRAINING_COLOR, linewidth=1.1, label="training fields (below)")
+
+
 def _draw_ratio(axes: Axes, one: BinnedComparison, color: str, dash: str, half: float) -> None:
     difference, error = 100 * one.relative_difference, 100 * one.relative_error
     inside = np.abs(difference) <= half
-    axes.errorbar(one.axis, np.where(inside, difference, np.nan), error, color=color, linestyle=dash, **POINTS)
+    axes.errorbar(
+        one.axis, np.where(inside, difference, np.nan), error, **_points(one.axis), color=color, linestyle=dash
+    )
     for outside, marker in ((difference > half, "^"), (difference < -half, "v")):
         border = np.full(np.count_nonzero(outside), half if marker == "^" else -half)
         axes.plot(one.axis[outside], border, marker, color=color, markersize=4, clip_on=False)
@@ -163,7 +179,7 @@ def _half_range(comparisons: Mapping[str, BinnedComparison]) -> float:
     largest = 12.0
     for one in comparisons.values():
         error = np.where(np.isfinite(one.relative_error), one.relative_error, 0)
-        sure = np.isfinite(one.relative_difference) & (error < 0.2)
+        sure = np.isfinite(one.relative_difference) & (error < WELL_MEASURED)
         reach = np.abs(one.relative_difference[sure]) + error[sure]
         largest = max(largest, 110 * float(np.max(reach, initial=0)))
     return min(largest, WIDEST)
@@ -174,24 +190,27 @@ def _limit_spectrum(axes: Axes, first: BinnedComparison) -> None:
     if len(positive):
         axes.set_ylim(positive.min() / 4, positive.max() * 4)
     axes.set_xlim(first.axis[0] / 1.15, first.axis[-1] * 1.15)
+    if first.axis[-1] < 300 * first.axis[0]:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _limit_density(axes: Axes, first: BinnedComparison) -> None:
-    positive = first.reference.mean[first.reference.mean > 0]
-    if len(positive):
-        axes.set_ylim(positive.min() / 3, positive.max() * 3)
-    axes.set_xlim(first.edges[0], first.edges[-1])
+def _limit_density(axes: Axes, densities: Mapping[str, BinnedComparison]) -> None:
+    first = _first(densities)
+    means = np.stack([first.reference.mean, *(one.generated.mean for one in densities.values())])
+    filled = np.flatnonzero(np.any(means > 0, axis=0))
+    if len(filled):
+        axes.set_ylim(means[means > 0].min() / 2, means.max() * 3)
+        axes.set_xlim(first.edges[filled[0]], first.edges[filled[-1] + 1])
 
 
 def _mark_nyquist(panels: tuple[Axes, Axes], nyquist: float) -> None:
     for axes in panels:
         axes.axvline(nyquist, color="#666666", linewidth=0.8, linestyle="-.")
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    top = panels[0]
-    place = top.get_xaxis_transform()
-    top.text(
-        nyquist, 0.97, "Nyquist ", rotation=90, ha="right", va="top", fontsize=8, color="#666666", transform=place
-    )
+    place: dict[str, Any] = {"xycoords": panels[0].get_xaxis_transform(), "textcoords": "offset points"}
+    style: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "top", "fontsize": 8, "color": "#666666"}
+    panels[0].annotate("Nyquist", (nyquist, 0.97), (-4, 0), **place, **style)
 
 
 def _draw_quantiles(axes: Axes, values: Mapping[str, ValueComparison]) -> None:

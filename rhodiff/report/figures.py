@@ -32,9 +32,9 @@ __all__ = [
 Fields = NDArray[Any]
 BANDS = (
     "Light band: scatter of a single reference field (cosmic variance, 1σ); dark band: standard error of the "
-    "reference mean. Lower panel: relative difference of the means; bars are its standard error (both sets, bootstrap over "
-    "independent groups), the band is the reference's share; guide lines at ±5 and ±10 %; triangles lie outside the "
-    "panel."
+    "reference mean. Lower panel: relative difference of the means; bars are its standard error (both sets, "
+    "bootstrap over independent groups), the band is the reference's share; guide lines at ±5 and ±10 %; triangles "
+    "lie outside the panel."
 )
 
 
@@ -96,7 +96,7 @@ def report_spectrum(
     one = next(iter(comparisons.values()))
     edges = "" if periodic else "The fields do not wrap around: all sets share the leakage from their edges. "
     caption = (
-        f"{sizes_sentence(one.sizes)} P(k) = |δ_k|² V / N² of the field with its mean removed, averaged over "
+        f"{sizes_sentence(one.sizes)} P(k) = |δ(k)|² V / N² of the field with its mean removed, averaged over "
         f"{len(one.axis)} bins in |k|. {edges}{BANDS} {_training_sentence(training)} {note}"
     )
     return _curves(f"Power spectrum{_channel(one)}", figure_to_svg(figure), caption, comparisons, training)

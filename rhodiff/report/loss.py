@@ -45,8 +45,10 @@ def loss_figure(curve: TrainingCurve) -> Figure:
         raise DataError(f"a loss curve needs one loss an iteration, got {len(curve.loss)} and {len(curve.iteration)}")
     with typography():
         with_rate = curve.learning_rate is not None
-        figure = new_figure(3.6 if with_rate else 2.8)
-        panels = figure.subplots(1 + with_rate, 1, sharex=True, squeeze=False, height_ratios=[3, 1][: 1 + with_rate])
+        figure = new_figure(3.9 if with_rate else 2.8)
+        panels = figure.subplots(
+            1 + with_rate, 1, sharex=True, squeeze=False, height_ratios=[2.5, 1][: 1 + with_rate]
+        )
         _draw_loss(panels[0, 0], curve)
         if curve.learning_rate is not None:
             panels[1, 0].plot(curve.iteration, curve.learning_rate, color=GENERATED_COLORS[2])
@@ -57,14 +59,17 @@ def loss_figure(curve: TrainingCurve) -> Figure:
 
 
 def running_median(values: Float, width: int) -> Float:
-    """Median over ``width`` neighbours, fewer at the ends, ``[log]``."""
+    """Median over ``width`` neighbours; NaN nearer to an end than half of that, ``[log]``."""
     half = width // 2
-    return np.array([np.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))])
+    median = np.full(len(values), np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(values, 2 * half + 1)
+    median[half : len(values) - half] = np.median(windows, axis=1)
+    return median
 
 
 def _draw_loss(axes: Axes, curve: TrainingCurve) -> None:
     axes.plot(curve.iteration, curve.loss, color=TRAINING_COLOR, linewidth=0.5, label="training loss, as logged")
-    width = max(5, len(curve.loss) // 40)
+    width = max(5, len(curve.loss) // 40 | 1)
     if len(curve.loss) > 2 * width:
         median = running_median(curve.loss, width)
         axes.plot(curve.iteration, median, color=GENERATED_COLORS[1], label=f"running median of {width} entries")

@@ -20,8 +20,8 @@ def format_number(value: float, digits: int = 3) -> str:
 def format_estimate(estimate: Estimate, *, percent: bool = False) -> str:
     """Value and error to the last digit that the error supports: ``1.94 ± 0.12 %``.
 
-    The error keeps two significant digits if it starts with a one, else one. Without a known error the value has
-    three significant digits and says so.
+    The error keeps two significant digits up to 3.5 times a power of ten, else one, as the Particle Data Group
+    rounds (Phys. Rev. D 110, 030001, 5.3). Without a known error the value has three digits and says so.
     """
     scale, unit = (100, " %") if percent else (1, "")
     value, error = scale * estimate.value, scale * estimate.error
@@ -30,7 +30,7 @@ def format_estimate(estimate: Estimate, *, percent: bool = False) -> str:
     if not math.isfinite(error) or error <= 0:
         return f"{format_number(value)}{unit} (error unknown)"
     leading = math.floor(math.log10(error))
-    digits = 1 if error / 10.0**leading < 1.95 else 0
+    digits = 1 if error / 10.0**leading < 3.55 else 0
     decimals = max(0, digits - leading)
     return f"{value:.{decimals}f} ± {error:.{decimals}f}{unit}".replace("-", MINUS)
 

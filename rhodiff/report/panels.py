@@ -23,6 +23,7 @@ CENTRAL = (0.001, 0.999)
 """Quantiles of the values at the ends of a scale."""
 
 COLOR_BAR_INCHES = 0.9
+NAME_INCHES = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +81,13 @@ def nice_length(extent: float) -> float:
 
 def _draw_images(rows: Sequence[Row], spec: FieldSpec, scale: Scale) -> Figure:
     num_columns = max(len(row.panels) for row in rows)
-    width = min((PAGE_WIDTH - COLOR_BAR_INCHES) / num_columns, 2.2)
+    width = min((PAGE_WIDTH - COLOR_BAR_INCHES - NAME_INCHES) / num_columns, 2.2)
     height = width * spec.box_size[1] / spec.box_size[0]
-    figure = new_figure(len(rows) * (height + 0.06) + 0.5, width=num_columns * width + COLOR_BAR_INCHES + 0.2)
+    titles = sum(any(panel.title for panel in row.panels) for row in rows)
+    figure = new_figure(
+        len(rows) * height + 0.17 * titles + 0.35, width=num_columns * width + COLOR_BAR_INCHES + NAME_INCHES
+    )
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     norm = Normalize(scale.low, scale.high)
     axes = figure.subplots(len(rows), num_columns, squeeze=False)
     for panel, ax in _placed(rows, axes):

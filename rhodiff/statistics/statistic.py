@@ -142,9 +142,12 @@ def measure_channels(statistics: Sequence[Statistic], fields: Fields, spec: Fiel
 
 
 def inverse_unit(unit: str) -> str:
-    """The unit to the power -1, e.g. ``1/(Mpc/h)``; empty for dimensionless."""
+    """The unit to the power -1, e.g. ``h/Mpc`` of ``Mpc/h``, ``1/deg`` of ``deg``; empty for dimensionless."""
     if not unit:
         return ""
+    above, slash, below = unit.partition("/")
+    if slash and above.isalpha() and below.isalpha():
+        return f"{below}/{above}"
     return f"1/({unit})" if any(sign in unit for sign in "/ *^") else f"1/{unit}"
 
 
