@@ -1,9 +1,10 @@
 """Figures of binned statistics: spectra and distributions of the values, each with its ratio below.
 
-Bands and bars, everywhere: the wide light band is the scatter of a single reference field (cosmic variance, one
-standard deviation), the narrow one the standard error of the reference mean; bars of generated points are the
-standard error of the plotted number, in a ratio the errors of both sets together. Guide lines of ratios are at 5 and
-10 per cent. A point outside the range of its panel is drawn as a triangle on the border.
+Bands and bars, everywhere: the wide light band holds the central 68 per cent of single reference fields (cosmic
+variance; percentiles, as the power of few modes is far from normal), the narrow one the standard error of the
+reference mean; bars of generated points are the standard error of the plotted number, in a ratio the errors of both
+sets together. Guide lines of ratios are at 5 and 10 per cent. A point outside the range of its panel is drawn as a
+triangle on the border.
 
 Comparisons are given by name, in the order of the legend; all share one reference.
 """
@@ -117,8 +118,9 @@ def _draw_sets(axes: Axes, comparisons: Mapping[str, BinnedComparison]) -> None:
     first = _first(comparisons)
     axis, reference = first.axis, first.reference
     smallest = np.min(reference.mean[reference.mean > 0], initial=np.inf) * 1e-3
-    _band(axes, axis, reference.mean, reference.scatter, smallest, 0.13, "scatter of one reference field (1σ)")
-    _band(axes, axis, reference.mean, reference.error, smallest, 0.35, None)
+    _band(axes, axis, (reference.low, reference.high), smallest, 0.13, "68 % of single reference fields")
+    error = (reference.mean - reference.error, reference.mean + reference.error)
+    _band(axes, axis, error, smallest, 0.35, None)
     axes.plot(axis, reference.mean, color=REFERENCE_COLOR, label="reference mean, standard error")
     for (name, one), (color, dash) in zip(comparisons.items(), line_styles(), strict=False):
         mean = np.where(one.generated.mean > 0, one.generated.mean, np.nan)
@@ -133,10 +135,12 @@ def _points(axis: Float) -> dict[str, Any]:
 
 
 def _band(
-    axes: Axes, axis: Float, mean: Float, width: Float, smallest: float, alpha: float, name: str | None
+    axes: Axes, axis: Float, limits: tuple[Float, Float], smallest: float, alpha: float, name: str | None
 ) -> None:
-    low = np.maximum(mean - width, smallest)
-    axes.fill_between(axis, low, mean + width, color=REFERENCE_COLOR, alpha=alpha, linewidth=0, label=name)
+    low, high = limits
+    axes.fill_between(
+        axis, np.maximum(low, smallest), high, color=REFERENCE_COLOR, alpha=alpha, linewidth=0, label=name
+    )
 
 
 def _draw_ratios(axes: Axes, comparisons: Mapping[str, BinnedComparison], training: BinnedComparison | None) -> None:
@@ -169,9 +173,10 @@ def _draw_ratio(axes: Axes, one: BinnedComparison, color: str, dash: str, half: 
     axes.errorbar(
         one.axis, np.where(inside, difference, np.nan), error, **_points(one.axis), color=color, linestyle=dash
     )
-    for outside, marker in ((difference > half, "^"), (difference < -half, "v")):
-        border = np.full(np.count_nonzero(outside), half if marker == "^" else -half)
-        axes.plot(one.axis[outside], border, marker, color=color, markersize=4, clip_on=False)
+    for outside, border, marker in ((difference > half, half, "^"), (difference < -half, -half, "v")):
+        if np.any(outside):
+            position = one.axis[outside]
+            axes.plot(position, np.full_like(position, border), marker, color=color, markersize=4, clip_on=False)
 
 
 def _half_range(comparisons: Mapping[str, BinnedComparison]) -> float:
@@ -179,10 +184,16 @@ def _half_range(comparisons: Mapping[str, BinnedComparison]) -> float:
     largest = 12.0
     for one in comparisons.values():
         error = np.where(np.isfinite(one.relative_error), one.relative_error, 0)
-        sure = np.isfinite(one.relative_difference) & (error < WELL_MEASURED)
+        sure = np.isfinite(one.relative_difference) & (error < WELL_MEASURED) & _known_error(one)
         reach = np.abs(one.relative_difference[sure]) + error[sure]
         largest = max(largest, 110 * float(np.max(reach, initial=0)))
     return min(largest, WIDEST)
+
+
+def _known_error(one: BinnedComparison) -> NDArray[np.bool_]:
+    """Bins whose error is known; all of them where none is, as in a set of a single group."""
+    known = np.isfinite(one.relative_error)
+    return known if np.any(known) else ~known
 
 
 def _limit_spectrum(axes: Axes, first: BinnedComparison) -> None:

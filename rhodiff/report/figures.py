@@ -31,7 +31,7 @@ __all__ = [
 
 Fields = NDArray[Any]
 BANDS = (
-    "Light band: scatter of a single reference field (cosmic variance, 1σ); dark band: standard error of the "
+    "Light band: central 68 % of single reference fields (cosmic variance); dark band: standard error of the "
     "reference mean. Lower panel: relative difference of the means; bars are its standard error (both sets, "
     "bootstrap over independent groups), the band is the reference's share; guide lines at ±5 and ±10 %; triangles "
     "lie outside the panel."
@@ -141,6 +141,8 @@ def comparison_csv(comparisons: Mapping[str, BinnedComparison], training: Binned
         f"reference_mean [{first.value_unit}]": first.reference.mean,
         "reference_error": first.reference.error,
         "reference_scatter": first.reference.scatter,
+        "reference_percentile_16": first.reference.low,
+        "reference_percentile_84": first.reference.high,
     }
     for name, one in comparisons.items():
         columns |= {f"{name}: mean": one.generated.mean, f"{name}: error": one.generated.error}

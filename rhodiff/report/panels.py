@@ -51,10 +51,21 @@ class Scale:
 
     @classmethod
     def of(cls, fields: NDArray[Any]) -> "Scale":
-        """The central 99.8 per cent of the values (curves: all of them), widened if they do not vary."""
-        finite = np.asarray(fields, dtype=np.float64)
-        finite = finite[np.isfinite(finite)]
-        low, high = np.quantile(finite, CENTRAL) if finite.size else (0.0, 1.0)
+        """The central 99.8 per cent of the finite values."""
+        finite = fields[np.isfinite(fields)]
+        return cls._between(*np.quantile(finite, CENTRAL)) if finite.size else cls(0.0, 1.0)
+
+    @classmethod
+    def spanning(cls, *sets: NDArray[Any]) -> "Scale":
+        """All finite values of several sets: curves must not be cut off."""
+        finite = [fields[np.isfinite(fields)] for fields in sets if np.isfinite(fields).any()]
+        if not finite:
+            return cls(0.0, 1.0)
+        return cls._between(min(values.min() for values in finite), max(values.max() for values in finite))
+
+    @classmethod
+    def _between(cls, low: float, high: float) -> "Scale":
+        """Widened if the values do not vary."""
         return cls(float(low), float(high)) if high > low else cls(float(low) - 0.5, float(low) + 0.5)
 
 

@@ -2,9 +2,9 @@
 
 All panels of a sheet share one scale, fixed by the reference (by the last step of a trajectory): its central 99.8 per
 cent of values, so that a few extreme cells do not flatten the rest; what lies outside takes the end colours, as the
-pointed ends of the colour bar say. In 2D the first axis of a field points right, the second up. Volumes are shown as
-slices across their last axis, at a quarter and at half of its depth: one plane alone can miss a field that is odd
-about the centre. Curves share one pair of axes.
+pointed ends of the colour bar say. Curves are never cut off: their axes span all of them. In 2D the first axis of a
+field points right, the second up. Volumes are shown as slices across their last axis, at a quarter and at half of its
+depth: one plane alone can miss a field that is odd about the centre.
 
 Axes: ``fields [field, *space]`` of one channel, ``trajectory [field, step, *space]``.
 """
@@ -48,7 +48,8 @@ def sample_sheet(
     """
     rows = _rows(reference, spec, labels[0], num_columns, num_rows)
     rows += _rows(generated, spec, labels[1], num_columns, num_rows)
-    return draw_grid(rows, spec, Scale.of(reference))
+    shown = num_columns * num_rows
+    return draw_grid(rows, spec, _scale(spec, reference, generated[:shown]))
 
 
 def data_sheet(
@@ -66,7 +67,7 @@ def data_sheet(
     Raises:
         DataError: if the fields do not fit the spec, or there are none.
     """
-    return draw_grid(_rows(fields, spec, "", num_columns, num_rows, captions), spec, Scale.of(fields))
+    return draw_grid(_rows(fields, spec, "", num_columns, num_rows, captions), spec, _scale(spec, fields))
 
 
 def trajectory_figure(
@@ -97,7 +98,11 @@ def trajectory_figure(
         titles = [f"σ = {noise_levels[step]:.3g}" if number == 0 else "" for step in steps]
         panels = [Panel(_middle(sample[step]), title) for step, title in zip(steps, titles, strict=True)]
         rows.append(Row(f"sample {number}", tuple(panels)))
-    return draw_grid(rows, spec, Scale.of(trajectory[:, -1]))
+    return draw_grid(rows, spec, _scale(spec, trajectory[:, -1], trajectory[:num_rows]))
+
+
+def _scale(spec: FieldSpec, reference: Fields, *others: Fields) -> Scale:
+    return Scale.spanning(reference, *others) if spec.ndim == 1 else Scale.of(reference)
 
 
 def _rows(

@@ -4,10 +4,10 @@ With means <P_ref>, <P_gen> over the fields of two sets, the relative difference
 
     d = <P_gen> / <P_ref> - 1.
 
-Two spreads belong beside it and are not to be mixed up: the *scatter*, one standard deviation of a single field
-about the mean of its set (cosmic variance of one field), and the *error*, that of the mean, from a bootstrap over
-independent groups (:mod:`rhodiff.statistics.resampling`). Bins are correlated in general; errors are given bin by
-bin.
+Two spreads belong beside it and are not to be mixed up: the *scatter* of single fields about the mean of their set
+(cosmic variance of one field; the band power of few modes is far from normal, so its percentiles are given too), and
+the *error*, that of the mean, from a bootstrap over independent groups (:mod:`rhodiff.statistics.resampling`). Bins
+are correlated in general; errors are given bin by bin.
 
 The mean over bins of |d| cannot be negative and is not zero for a perfect model. Its *floor* is what two sets of
 these sizes would show if their true means were equal: the mean over resamples of the same number made from d_b - d.
@@ -62,12 +62,16 @@ class SetSummary:
     Attributes:
         mean: over the fields.
         error: standard error of the mean; NaN for a single group.
-        scatter: standard deviation of a single field; NaN for a single field.
+        scatter: standard deviation of a single field; NaN if there is only one.
+        low: 16th percentile of single fields.
+        high: 84th percentile of single fields.
     """
 
     mean: Float
     error: Float
     scatter: Float
+    low: Float
+    high: Float
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +179,8 @@ def _resampled(values: Float, groups: Groups, resamples: int, seed: int, purpose
 
 def _summary(values: Float, resampled_means: Float) -> SetSummary:
     scatter = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1], np.nan)
-    return SetSummary(mean=values.mean(axis=0), error=resampled_means.std(axis=0), scatter=scatter)
+    low, high = np.quantile(values, (0.16, 0.84), axis=0)
+    return SetSummary(values.mean(axis=0), resampled_means.std(axis=0), scatter, low, high)
 
 
 def _relative(generated: Float, reference: Float) -> Float:
