@@ -61,5 +61,5 @@ class Evaluation(Section):
     """What is measured."""
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     """Bootstrap resamples (over independent groups of the reference) behind each error."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of the bootstrap."""

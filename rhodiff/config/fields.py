@@ -31,7 +31,7 @@ class Split(Section):
     """Share kept for the last comparison."""
     shuffle: bool = True
     """Shuffle the groups by ``seed`` first; False keeps the order of the files, as paper A does."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of the shuffle."""
 
     @model_validator(mode="after")

@@ -145,10 +145,9 @@ def _key_path(location: tuple[int | str, ...], settings: Any, *, is_missing: boo
     parts: list[str] = []
     node = settings
     for position, key in enumerate(location):
-        if (isinstance(node, dict) and key in node) or (
-            isinstance(node, list) and isinstance(key, int) and key < len(node)
-        ):
-            node = node[key]
+        entries = dict(enumerate(node)) if isinstance(node, list) else node
+        if isinstance(entries, dict) and key in entries:
+            node = entries[key]
         elif not (is_missing and position == len(location) - 1):
             continue
         parts.append(str(key))

@@ -25,7 +25,7 @@ class Sampling(Section):
     """Names of samplers."""
     evaluations: tuple[Count, ...] = (25,)
     """Network evaluations for a sample."""
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = (0,)
     """Seeds of the starting noise."""
     weights: Literal["ema", "raw"] = "ema"
     """Averaged weights, or those of the optimizer."""

@@ -26,7 +26,16 @@ from rhodiff.errors import DataError
 from rhodiff.store.files import storage_errors
 from rhodiff.store.spec import FieldSpec, Parameter
 
-__all__ = ["FieldStore", "create_fields", "num_shards", "open_fields", "shard_files", "shard_range", "write_shard"]
+__all__ = [
+    "FieldStore",
+    "create_fields",
+    "num_shards",
+    "open_fields",
+    "read_trajectory",
+    "shard_files",
+    "shard_range",
+    "write_shard",
+]
 
 SCHEMA_VERSION = 1
 SPACE_AXES = ("x", "y", "z")
@@ -309,6 +318,12 @@ def open_fields(path: str | Path) -> FieldStore:
         group=np.asarray(_array(root, "group")[:]),
         attributes=attributes,
     )
+
+
+def read_trajectory(store: FieldStore, number: int) -> NDArray[np.float32]:
+    """Denoised estimates of the first valid fields, ``[number, step, channel, *space]``."""
+    trajectory = _array(zarr.open_group(store.path, mode="r"), "trajectory")
+    return np.asarray(trajectory.oindex[np.flatnonzero(store.valid)[:number]])
 
 
 def _array(root: zarr.Group, name: str) -> zarr.Array[Any]:

@@ -1,0 +1,59 @@
+"""``rhodiff-hpc``: the Typer application and the one place where errors become exit codes.
+
+Modules that load torch or zarr are imported inside commands, so that ``--help`` answers at once.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from rhodiff import __version__
+from rhodiff.cli.console import Console
+from rhodiff.cli.data import app as data_app
+from rhodiff.cli.init import init
+from rhodiff.cli.run import run
+from rhodiff.errors import RhodiffError, StoppedEarly
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="rhodiff-hpc",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("init")(init)
+app.command("run")(run)
+app.add_typer(data_app, name="data")
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"rhodiff {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Diffusion models of physical fields and densities, from data to report."""
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one message and its exit code."""
+    try:
+        app()
+    except StoppedEarly as stopped:
+        Console().note(str(stopped))
+        sys.exit(stopped.exit_code)
+    except RhodiffError as error:
+        Console().error(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        Console().error("interrupted; finished work is kept, the same command goes on")
+        sys.exit(130)

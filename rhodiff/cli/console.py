@@ -1,0 +1,85 @@
+"""What the command line shows: notes and progress on stderr, results on stdout, one JSON value with ``--json``."""
+
+import json
+import sys
+import time
+from typing import Any
+
+__all__ = ["JSON_SCHEMA_VERSION", "Console"]
+
+JSON_SCHEMA_VERSION = 1
+REDRAW_S = 0.2
+
+
+class Console:
+    """An observer that prints.
+
+    Progress is redrawn in place on a terminal and printed as a line now and then elsewhere.
+
+    Args:
+        quiet: warnings and results only.
+        as_json: results are one JSON value on stdout.
+    """
+
+    def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
+        self.quiet, self.as_json = quiet, as_json
+        self.warnings: list[str] = []
+        self._on_terminal = sys.stderr.isatty()
+        self._interval_s = REDRAW_S if self._on_terminal else 15.0
+        self._last_shown = -float("inf")
+        self._line_open = False
+        self._stage = ""
+
+    def begin(self, stage: str) -> None:
+        """Name the stage that the next progress belongs to."""
+        self._stage, self._last_shown = stage, -float("inf")
+
+    def progress(self, done: int, total: int, text: str) -> None:
+        """Show how far a stage is."""
+        now = time.monotonic()
+        if self.quiet or (done < total and now - self._last_shown < self._interval_s):
+            return
+        self._last_shown = now
+        line = f"{self._stage:<9} {done:>{len(str(total))}}/{total}  {text}"
+        if self._on_terminal:
+            sys.stderr.write(f"\r\x1b[2K{line}")
+            self._line_open = True
+            if done == total:
+                self._end_line()
+        else:
+            sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    def note(self, text: str) -> None:
+        """Show a line."""
+        if not self.quiet:
+            self._write(text)
+
+    def warn(self, text: str) -> None:
+        """Show a warning, and keep it for the JSON result."""
+        self.warnings.append(text)
+        self._write(f"warning: {text}")
+
+    def error(self, text: str) -> None:
+        """Show why a command failed."""
+        self._write(f"error: {text}")
+
+    def result(self, text: str, value: dict[str, Any]) -> None:
+        """Show what a command was for: ``text`` to people, ``value`` to programs."""
+        self._end_line()
+        if self.as_json:
+            document = {"schema": JSON_SCHEMA_VERSION, **value, "warnings": self.warnings}
+            sys.stdout.write(json.dumps(document, indent=1) + "\n")
+        else:
+            sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def _write(self, text: str) -> None:
+        self._end_line()
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    def _end_line(self) -> None:
+        if self._line_open:
+            sys.stderr.write("\n")
+            self._line_open = False

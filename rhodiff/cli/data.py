@@ -1,0 +1,113 @@
+"""``rhodiff-hpc data``: look at stores of fields, check and mend them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rhodiff.cli.console import Console
+from rhodiff.cli.options import JsonOutput
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Look at stores of fields, check and mend them.", no_args_is_help=True, rich_markup_mode=None)
+
+StorePath = Annotated[Path, typer.Argument(help="A data folder, or a samples/*.zarr of a run.")]
+
+
+@app.command()
+def info(path: StorePath, as_json: JsonOutput = False) -> None:
+    """Say what a store holds."""
+    import numpy as np
+
+    from rhodiff.stages.inspection import inspect
+
+    store = inspect(path).store
+    spec = store.spec
+    parts = {name: int((store.split == code).sum()) for name, code in (("train", 0), ("validation", 1), ("test", 2))}
+    with np.errstate(all="ignore"):
+        ranges = {
+            parameter.name: [float(np.nanmin(column)), float(np.nanmax(column))]
+            for parameter, column in zip(store.parameter_info, store.parameters.T, strict=True)
+            if np.isfinite(column).any()
+        }
+    units = {parameter.name: parameter.unit for parameter in store.parameter_info}
+    box = " x ".join(f"{extent:.4g}" for extent in spec.box_size)
+    lines = [
+        f"{spec.name} [{spec.unit or 'dimensionless'}], channels {', '.join(spec.channels)}",
+        f"{store.num_fields} fields of {' x '.join(map(str, spec.shape))} cells, {box} {spec.length_unit}, "
+        f"periodic {list(spec.periodic)}",
+        f"failed {int((~store.valid).sum())}, split " + ", ".join(f"{name} {n}" for name, n in parts.items()),
+        *(f"  {name} {low:g} .. {high:g} {units[name]}" for name, (low, high) in ranges.items()),
+    ]
+    value = {
+        "path": str(store.path),
+        "spec": spec.model_dump(mode="json"),
+        "num_fields": store.num_fields,
+        "num_failed": int((~store.valid).sum()),
+        "split": parts,
+        "parameters": {name: {"unit": units[name], "range": limits} for name, limits in ranges.items()},
+        "identity": store.attributes.get("identity"),
+    }
+    Console(as_json=as_json).result("\n".join(lines), value)
+
+
+@app.command()
+def verify(path: StorePath, as_json: JsonOutput = False) -> None:
+    """Read everything and compare it with the checksums written when it was made."""
+    from rhodiff.stages.inspection import find_faults, inspect
+
+    inspected = inspect(path)
+    faults = find_faults(inspected)
+    lines = [f"shard {fault.shard}: {fault.reason}" for fault in faults]
+    summary = f"{len(inspected.markers) - len(faults)} of {len(inspected.markers)} shards are sound"
+    listed = [{"shard": fault.shard, "reason": fault.reason} for fault in faults]
+    Console(as_json=as_json).result(
+        "\n".join([*lines, summary]), {"path": str(path), "num_shards": len(inspected.markers), "faults": listed}
+    )
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def repair(path: StorePath, as_json: JsonOutput = False) -> None:
+    """Make missing and damaged shards again, and nothing else."""
+    from rhodiff.stages.inspection import inspect
+    from rhodiff.stages.inspection import repair as repair_store
+
+    console = Console(as_json=as_json)
+    inspected = inspect(path)
+    faults = repair_store(inspected, console)
+    done = "made again" if inspected.is_data_set else "forgotten: 'rhodiff-hpc run sample' makes them again"
+    text = "\n".join([*(f"shard {fault.shard}: {fault.reason}" for fault in faults), f"{len(faults)} shards {done}"])
+    console.result(text, {"path": str(path), "repaired": [fault.shard for fault in faults]})
+
+
+@app.command()
+def plot(
+    path: StorePath,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="PNG to write; default: beside.")] = None,
+    channel: Annotated[int, typer.Option(min=0, help="Channel to show.")] = 0,
+    as_json: JsonOutput = False,
+) -> None:
+    """Draw the first fields of a store on one colour scale."""
+    import numpy as np
+
+    from rhodiff.errors import ConfigError
+    from rhodiff.report import data_sheet, figure_to_png
+    from rhodiff.store.arrays import open_fields
+    from rhodiff.store.files import write_atomic
+
+    store = open_fields(path)
+    if channel >= len(store.spec.channels):
+        raise ConfigError(f"--channel {channel}: the store has the channels {list(store.spec.channels)}, from 0")
+    shown = np.flatnonzero(store.valid)[:24]
+    fields = np.asarray(store.fields.oindex[shown])[:, channel]
+    captions = [
+        ", ".join(f"{p.name} {value:.4g}" for p, value in zip(store.parameter_info, row, strict=True))
+        for row in store.parameters[shown]
+    ]
+    target = output or store.path.with_suffix(".png")
+    figure = data_sheet(fields, store.spec, captions=captions)
+    write_atomic(target, lambda handle: handle.write(figure_to_png(figure)))
+    Console(as_json=as_json).result(str(target), {"path": str(target)})

@@ -1,0 +1,185 @@
+"""``rhodiff-hpc run``: a stage, or a whole pipeline, on this machine."""
+
+import os
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rhodiff.cli.console import Console
+from rhodiff.cli.options import ConfigFile, DryRun, JsonOutput, Overrides, Quiet
+
+if TYPE_CHECKING:
+    from rhodiff.runtime.processes import Place
+    from rhodiff.stages.parts import Part
+    from rhodiff.stages.workspace import Workspace
+
+__all__ = ["Stage", "run"]
+
+
+class Stage(StrEnum):
+    """What can be run."""
+
+    PREPARE = "prepare"
+    TRAIN = "train"
+    SAMPLE = "sample"
+    EVALUATE = "evaluate"
+    REPORT = "report"
+    PIPELINE = "pipeline"
+
+
+FANNED_OUT = {Stage.PREPARE, Stage.SAMPLE, Stage.EVALUATE}
+"""Stages of independent tasks, which ``--part`` can divide."""
+
+
+def run(
+    stage: Annotated[Stage, typer.Argument(help="Stage to run.")],
+    config: ConfigFile = Path("rhodiff.yaml"),
+    overrides: Overrides = None,
+    procs: Annotated[int, typer.Option("--procs", min=1, help="Local processes.")] = 1,
+    part: Annotated[
+        str | None, typer.Option("--part", metavar="K/N", help="Only part K of N of the tasks, K from 0.")
+    ] = None,
+    workflow: Annotated[str | None, typer.Option("--workflow", help="Shipped workflow of a pipeline.")] = None,
+    as_json: JsonOutput = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a stage on this machine; a finished one says so and does nothing."""
+    from rhodiff.config.loading import load_experiment
+    from rhodiff.runtime.processes import place_from_environment
+    from rhodiff.stages.workspace import Workspace
+
+    _refuse_idle_options(stage, procs, part, workflow)
+    place = place_from_environment(os.environ)
+    console = Console(quiet=quiet or place.rank > 0, as_json=as_json)
+    folder = config.resolve().parent
+    workspace = Workspace(load_experiment(config, overrides or []), folder, console)
+    command = _Command(console, workspace, place, config, list(overrides or []), procs)
+    if dry_run:
+        command.show_plan(stage)
+    elif stage is Stage.PIPELINE:
+        command.run_pipeline(workflow or "pipeline")
+    else:
+        command.run_stage(stage, part)
+
+
+def _refuse_idle_options(stage: Stage, procs: int, part: str | None, workflow: str | None) -> None:
+    from rhodiff.errors import ConfigError
+
+    if part is not None and stage not in FANNED_OUT:
+        raise ConfigError(f"--part has no effect on '{stage}': only {', '.join(sorted(FANNED_OUT))} have parts")
+    if part is not None and procs > 1:
+        raise ConfigError("--part and --procs exclude each other: --procs makes the parts itself")
+    if procs > 1 and stage is Stage.REPORT:
+        raise ConfigError("--procs has no effect on 'report': leave it out")
+    if workflow is not None and stage is not Stage.PIPELINE:
+        raise ConfigError(f"--workflow has no effect on '{stage}': leave it out")
+
+
+class _Command:
+    """One invocation of ``run``."""
+
+    def __init__(
+        self,
+        console: Console,
+        workspace: "Workspace",
+        place: "Place",
+        config: Path,
+        overrides: list[str],
+        procs: int,
+    ) -> None:
+        self.console, self.workspace, self.place = console, workspace, place
+        self.config, self.overrides, self.procs = config, overrides, procs
+
+    def run_pipeline(self, workflow: str) -> None:
+        """Run the stages of a workflow, each in its turn."""
+        from rhodiff.stages.pipeline import load_workflow, run_workflow
+        from rhodiff.stages.sweep import check_sweep
+
+        loaded = load_workflow(workflow)
+        check_sweep(self.workspace)
+        run_workflow(loaded, lambda name: self.run_stage(Stage(name), None, is_last=name == loaded.order()[-1]))
+
+    def run_stage(self, stage: Stage, part: str | None, *, is_last: bool = True) -> None:
+        """Run one stage; the last one shows its result."""
+        from rhodiff.stages.parts import WHOLE, parse_part
+
+        chosen = WHOLE if part is None else parse_part(part)
+        if self.procs > 1 and stage in FANNED_OUT:
+            self._side_by_side([self._again(stage, "--part", f"{k}/{self.procs}") for k in range(self.procs)])
+        elif self.procs > 1 and stage is Stage.TRAIN and self.place.world_size == 1:
+            self._side_by_side([self._again(stage)] * self.procs)
+        self.console.begin(stage.value)
+        stages: dict[Stage, Callable[[Part], tuple[str, dict[str, Any]]]] = {
+            Stage.PREPARE: self._prepare,
+            Stage.TRAIN: self._train,
+            Stage.SAMPLE: self._sample,
+            Stage.EVALUATE: self._evaluate,
+            Stage.REPORT: self._report,
+        }
+        text, value = stages[stage](chosen)
+        if is_last and self.place.rank == 0:
+            self.console.result(text, {"stage": stage.value, **value})
+
+    def show_plan(self, stage: Stage) -> None:
+        """Say what the stage would do."""
+        from rhodiff.stages.plan import plan_stage
+
+        plans = plan_stage(self.workspace, stage.value)
+        text = "\n".join(plan.describe() for plan in plans)
+        self.console.result(text, {"stage": stage.value, "plan": [plan.to_plain() for plan in plans]})
+
+    def _again(self, stage: Stage, *options: str) -> list[str]:
+        """This command for one process of several."""
+        sets = [word for override in self.overrides for word in ("--set", override)]
+        quiet = ["--quiet"] if self.console.quiet else []
+        command = [sys.executable, "-m", "rhodiff.cli", "run", stage.value, "-c", str(self.config)]
+        return [*command, *options, *sets, *quiet]
+
+    def _side_by_side(self, commands: list[list[str]]) -> None:
+        from rhodiff.runtime.local_processes import run_processes
+
+        code = run_processes(commands)
+        if code:
+            raise typer.Exit(code)
+
+    def _prepare(self, part: "Part") -> tuple[str, dict[str, Any]]:
+        from rhodiff.stages.prepare import prepare
+
+        path = prepare(self.workspace, part)
+        return str(path), {"data": str(path), "identity": self.workspace.data_id}
+
+    def _train(self, _: "Part") -> tuple[str, dict[str, Any]]:
+        from rhodiff.stages.train import train
+
+        checkpoint = train(self.workspace, self.place)
+        run = str(self.workspace.run_folder.path)
+        return str(checkpoint.path), {
+            "run": run,
+            "checkpoint": str(checkpoint.path),
+            "iteration": checkpoint.iteration,
+        }
+
+    def _sample(self, part: "Part") -> tuple[str, dict[str, Any]]:
+        from rhodiff.stages.sample import sample_sweep
+
+        run = self.workspace.run_folder
+        paths = [str(run.samples(cell.identity)) for cell in sample_sweep(self.workspace, part)]
+        return "\n".join(paths), {"run": str(run.path), "samples": paths}
+
+    def _evaluate(self, part: "Part") -> tuple[str, dict[str, Any]]:
+        from rhodiff.stages.evaluate import evaluate
+
+        run = self.workspace.run_folder
+        paths = [str(run.statistics(task.identity)) for task in evaluate(self.workspace, part)]
+        return "\n".join(paths), {"run": str(run.path), "statistics": paths}
+
+    def _report(self, _: "Part") -> tuple[str, dict[str, Any]]:
+        from rhodiff.stages.report import write_report
+
+        path = write_report(self.workspace)
+        return f"report: {path}", {"run": str(self.workspace.run_folder.path), "report": path}

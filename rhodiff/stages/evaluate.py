@@ -1,0 +1,176 @@
+"""Stage evaluate: statistics of every cell of the sweep against the reference split, one task a cell.
+
+One more comparison belongs to every evaluation: training fields against the reference. It is what a perfect model
+would show, and so the floor of every difference.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rhodiff.config.identity import identity_hash
+from rhodiff.config.section import result_settings
+from rhodiff.errors import DataError
+from rhodiff.fields.transforms import Transform
+from rhodiff.models.conditioning import ConditioningTable
+from rhodiff.sources.source import TRAIN
+from rhodiff.stages.comparison_set import ComparisonSet, FieldSet, compare_sets, read_comparisons, write_comparisons
+from rhodiff.stages.parts import WHOLE, Part
+from rhodiff.stages.sample import reference_indices
+from rhodiff.stages.sweep import Cell, describe_condition, is_sampled, sweep_cells
+from rhodiff.stages.training_data import fitted_transform, open_training_reader
+from rhodiff.stages.workspace import Workspace
+from rhodiff.store.arrays import open_fields
+from rhodiff.store.files import read_marker, write_marker
+from rhodiff.store.spec import FieldSpec
+
+__all__ = ["ComparisonSpace", "EvaluationTask", "evaluate", "evaluation_tasks", "read_evaluation"]
+
+TRAINING_FIELDS = 2048
+"""At most so many training fields, evenly spread, are compared with the reference."""
+
+
+@dataclass(frozen=True)
+class EvaluationTask:
+    """One comparison.
+
+    Attributes:
+        identity: names its store.
+        cell: the cell; None: training fields.
+    """
+
+    identity: str
+    cell: Cell | None
+
+
+class ComparisonSpace:
+    """Where fields are compared: as the network sees them, or in physical units.
+
+    Args:
+        workspace: the experiment.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.transform: Transform = fitted_transform(workspace)
+        self.is_physical = workspace.experiment.evaluation.space == "physical"
+        self._stored = workspace.store.spec
+
+    @property
+    def spec(self) -> FieldSpec:
+        """Geometry of the compared fields, named after what they are."""
+        if self.is_physical:
+            return self._stored
+        return self._stored.model_copy(update={"name": self.transform.describe(self._stored), "unit": ""})
+
+    def of_data(self, fields: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Fields of the data set."""
+        return fields if self.is_physical else self.transform.forward(fields)
+
+    def of_samples(self, fields: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Fields of a sample store."""
+        if self.is_physical:
+            return fields
+        generated = self.transform if self.transform.invertible_for_generated else self.transform.generation
+        return generated.forward(fields)
+
+
+def evaluation_tasks(workspace: Workspace) -> list[EvaluationTask]:
+    """The comparisons of the experiment, the one of training fields first."""
+    settings = result_settings(workspace.experiment.evaluation)
+    training = identity_hash("statistics", workspace.data_id, workspace.transform_id, settings)
+    cells = sweep_cells(workspace)
+    return [
+        EvaluationTask(training, None),
+        *(EvaluationTask(identity_hash("statistics", cell.identity, settings), cell) for cell in cells),
+    ]
+
+
+def evaluate(workspace: Workspace, part: Part = WHOLE) -> list[EvaluationTask]:
+    """Make the comparisons of one part that are not there yet.
+
+    Args:
+        workspace: the experiment, sampled.
+        part: which of the comparisons.
+
+    Returns:
+        All comparisons of the experiment.
+
+    Raises:
+        DataError: if a cell is not sampled completely.
+    """
+    tasks = evaluation_tasks(workspace)
+    run = workspace.run_folder
+    todo = [task for task in part.of(tasks) if read_marker(run.statistics_marker(task.identity)) is None]
+    if not todo:
+        workspace.observer.note(f"statistics: all {len(part.of(tasks))} comparisons done before")
+        return tasks
+    space = ComparisonSpace(workspace)
+    for done, task in enumerate(todo, 1):
+        found = _compared(workspace, task, space)
+        path = run.statistics(task.identity)
+        cell = None if task.cell is None else task.cell.identity
+        write_comparisons(path, found, {"identity": task.identity, "samples": cell})
+        write_marker(run.statistics_marker(task.identity), [path / "zarr.json"])
+        workspace.observer.progress(done, len(todo), "training fields" if task.cell is None else task.cell.describe())
+    return tasks
+
+
+def read_evaluation(workspace: Workspace, task: EvaluationTask) -> ComparisonSet:
+    """A finished comparison.
+
+    Raises:
+        DataError: if it was not made yet.
+    """
+    if read_marker(workspace.run_folder.statistics_marker(task.identity)) is None:
+        raise DataError("the statistics are not there (completely): run 'rhodiff-hpc run evaluate'")
+    return read_comparisons(workspace.run_folder.statistics(task.identity))
+
+
+def _compared(workspace: Workspace, task: EvaluationTask, space: ComparisonSpace) -> ComparisonSet:
+    chosen = _reference_of(workspace, task.cell)
+    reader = open_training_reader(workspace)
+    reference = FieldSet(space.of_data(reader.read(chosen)), workspace.store.group[chosen])
+    if task.cell is None:
+        train = workspace.store.indices(TRAIN)
+        train = train[np.unique(np.linspace(0, len(train) - 1, TRAINING_FIELDS).round().astype(np.int64))]
+        other = FieldSet(space.of_data(reader.read(train)), workspace.store.group[train])
+    else:
+        other = _samples(workspace, task.cell, space)
+    matched = _is_matched(workspace, task.cell, len(reference.fields), len(other.fields))
+    return compare_sets(workspace.experiment.evaluation, space.spec, reference, other, matched=matched)
+
+
+def _samples(workspace: Workspace, cell: Cell, space: ComparisonSpace) -> FieldSet:
+    if not is_sampled(workspace, cell):
+        raise DataError(f"{cell.describe()} is not sampled (completely): run 'rhodiff-hpc run sample'")
+    store = open_fields(workspace.run_folder.samples(cell.identity))
+    if not store.valid.any():
+        raise DataError(f"every sample of {cell.describe()} diverged: nothing can be compared")
+    fields = np.asarray(store.fields[:])[store.valid]
+    return FieldSet(space.of_samples(fields), store.group[store.valid])
+
+
+def _is_matched(workspace: Workspace, cell: Cell | None, num_reference: int, num_other: int) -> bool:
+    """Whether each reference field's parameters were sampled equally often."""
+    if cell is None or cell.condition is not None or not workspace.experiment.model.conditioning.parameters:
+        return False
+    return num_other % num_reference == 0
+
+
+def _reference_of(workspace: Workspace, cell: Cell | None) -> NDArray[np.int64]:
+    """The reference fields a cell is compared with: those at its condition where there are any, else all."""
+    everything = reference_indices(workspace)
+    if cell is None or cell.condition is None:
+        return everything
+    names = [parameter.name for parameter in workspace.store.parameter_info]
+    columns = ConditioningTable.columns(workspace.experiment.model.conditioning, names)
+    wanted = np.array([cell.condition[names[c]] for c in columns])
+    same = np.isclose(workspace.store.parameters[everything][:, columns], wanted, rtol=1e-6).all(axis=1)
+    if not same.any():
+        workspace.observer.warn(
+            f"no field of the reference has {describe_condition(cell.condition)}: these samples are compared with "
+            "the reference at all its parameters, which shows the difference of the parameters too"
+        )
+        return everything
+    return np.asarray(everything[same])

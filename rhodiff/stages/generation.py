@@ -1,0 +1,163 @@
+"""Generate fields from a trained network, each from its own random address.
+
+Sample i starts from noise at (seed, condition, checkpoint, i). Samples go through the network in micro-batches of
+fixed size, the last one filled up and cut, because the size of a batch may change the last bits of a convolution: so
+any division of the work gives the same arrays, bit for bit, on one kind of device with one number of threads.
+
+Axes: n sample, C channel, P parameter.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rhodiff.diffusion.ddpm import DdpmFormulation
+from rhodiff.diffusion.formulation import Formulation
+from rhodiff.diffusion.sampling import build_sampler, sample
+from rhodiff.diffusion.schedules import ddpm_levels
+from rhodiff.errors import DataError
+from rhodiff.fields.transforms import Transform
+from rhodiff.runtime.noise import normal_field
+from rhodiff.stages.sweep import Cell, takes_step_noise
+from rhodiff.training.restored import RestoredModel
+
+__all__ = ["Generated", "generate", "kept_steps", "sampler_plan", "to_stored_space"]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Generated fields in the space they are stored in.
+
+    Attributes:
+        fields: float32 ``[n, C, *space]``; a diverged sample is NaN.
+        valid: bool ``[n]``.
+        trajectory: float32 ``[n, step, C, *space]`` of denoised estimates, or None.
+    """
+
+    fields: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    trajectory: NDArray[np.float32] | None
+
+
+def generate(
+    model: RestoredModel, cell: Cell, parameters: NDArray[np.float64], first: int, micro_batch: int, trajectory: int
+) -> Generated:
+    """Generate one micro-batch.
+
+    Args:
+        model: the trained network.
+        cell: sampler, evaluations and seed.
+        parameters: conditions, ``[n, P]`` with n at most ``micro_batch``.
+        first: index of the first sample.
+        micro_batch: size of the batch that the network sees.
+        trajectory: intermediate estimates to keep; 0: none.
+    """
+    count = len(parameters)
+    device = model.spectrum.device
+    filled = np.concatenate([parameters, np.repeat(parameters[-1:], micro_batch - count, axis=0)])
+    condition = torch.from_numpy(filled).to(device) if model.parameter_names else None
+    noise_at = _noise_source(model, cell, first, micro_batch, device)
+    options, levels = sampler_plan(cell, model.formulation, lambda step: noise_at("step noise", step))
+    kept = _KeptSteps(len(levels), trajectory)
+    with torch.no_grad():
+        found = sample(
+            model.denoiser(condition),
+            noise_at("sample noise", 0),
+            sampler=cell.sampler,
+            evaluations=cell.evaluations,
+            sigma_min=model.formulation.sigma_min,
+            sigma_max=model.formulation.sigma_max,
+            reference_spectrum=model.spectrum,
+            callback=kept.take,
+            **options,
+        )
+    fields, valid = to_stored_space(found.cpu().numpy()[:count], model.transform)
+    states = None
+    if trajectory:
+        steps = [to_stored_space(step.cpu().numpy()[:count], model.transform)[0] for step in kept.states]
+        states = np.stack(steps, axis=1)
+    return Generated(fields, valid, states)
+
+
+def sampler_plan(
+    cell: Cell, formulation: Formulation, step_noise: Callable[[int], torch.Tensor]
+) -> tuple[dict[str, Any], list[float]]:
+    """Options of a cell's sampler, and the noise levels of its steps.
+
+    A stochastic sampler gets index-seeded noise; a network trained on DDPM's levels is asked at those levels.
+
+    Args:
+        cell: sampler and evaluations.
+        formulation: noise levels of the network.
+        step_noise: standard normal noise of a step.
+    """
+    options: dict[str, Any] = {}
+    if takes_step_noise(cell.sampler):
+        options["step_noise"] = step_noise
+    if isinstance(formulation, DdpmFormulation) and cell.sampler in {"ddpm", "ddim"}:
+        options["schedule"] = ddpm_levels(formulation.settings).tolist()
+    method = build_sampler(cell.sampler, options)
+    return options, method.levels(cell.evaluations, formulation.sigma_min, formulation.sigma_max)
+
+
+def to_stored_space(
+    fields: NDArray[np.float32], transform: Transform
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Network units to physical ones, or to where generated fields are comparable (per-image min-max).
+
+    Args:
+        fields: ``[n, C, *space]`` in network units.
+        transform: the fitted transform.
+
+    Returns:
+        The fields, NaN where a sample has diverged, and which are valid, ``[n]``.
+    """
+    inverse = transform.inverse if transform.invertible_for_generated else transform.generation.inverse
+    out = np.full_like(fields, np.nan)
+    valid = np.zeros(len(fields), dtype=np.bool_)
+    for index, field in enumerate(fields):
+        try:
+            out[index] = inverse(field[None])[0]
+        except DataError:
+            continue  # diverged: the sample stays NaN and is counted as invalid by whoever stores it
+        valid[index] = True
+    return out, valid
+
+
+def _noise_source(
+    model: RestoredModel, cell: Cell, first: int, micro_batch: int, device: torch.device
+) -> Callable[[str, int], torch.Tensor]:
+    """Standard normal noise ``[micro_batch, C, *space]`` by purpose and step."""
+    where = "" if cell.condition is None else json.dumps(cell.condition, sort_keys=True)
+    shape = model.spec.field_shape
+
+    def noise_at(purpose: str, step: int) -> torch.Tensor:
+        indices = range(first, first + micro_batch)
+        purpose = f"{purpose}{where}"
+        return torch.stack(
+            [normal_field(shape, device, cell.seed, purpose, model.iteration, i, step) for i in indices]
+        )
+
+    return noise_at
+
+
+class _KeptSteps:
+    """Keeps ``number`` of the denoised estimates, evenly over the steps, the last one included."""
+
+    def __init__(self, num_steps: int, number: int) -> None:
+        self._wanted = kept_steps(num_steps, number)
+        self.states: list[torch.Tensor] = []
+
+    def take(self, step: int, estimate: torch.Tensor) -> None:
+        if step in self._wanted:
+            self.states.append(estimate)
+
+
+def kept_steps(num_steps: int, number: int) -> list[int]:
+    """Steps whose estimates a trajectory keeps, ``number`` of them evenly spread, first and last included."""
+    return sorted(set(np.linspace(0, num_steps - 1, number).round().astype(int).tolist()))

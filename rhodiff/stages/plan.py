@@ -1,0 +1,164 @@
+"""What a stage would do: tasks, files and bytes, worked out without writing anything."""
+
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import Any
+
+from rhodiff.models.build import build_model, count_parameters
+from rhodiff.models.conditioning import ConditioningTable
+from rhodiff.stages.prepare import missing_shards
+from rhodiff.stages.sweep import check_sweep
+from rhodiff.stages.workspace import Workspace
+from rhodiff.store.arrays import num_shards
+from rhodiff.training.checkpoints import CheckpointFolder
+from rhodiff.training.schedule import decay_start
+
+__all__ = ["StagePlan", "plan_stage"]
+
+FILES_PER_SHARD = 4
+"""Fields, parameters, valid mask and marker."""
+FILES_PER_STORE = 10
+"""Metadata and the arrays that are not sharded."""
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """What a stage would do.
+
+    Attributes:
+        stage: its name.
+        folder: where it writes.
+        num_tasks: tasks in all.
+        num_done: tasks that are done already.
+        num_files: files it would leave behind in all, an upper bound.
+        size_bytes: bytes it would leave behind in all.
+        remark: what else is worth knowing.
+    """
+
+    stage: str
+    folder: str
+    num_tasks: int
+    num_done: int
+    num_files: int
+    size_bytes: int
+    remark: str = ""
+
+    def describe(self) -> str:
+        """One line for people."""
+        text = (
+            f"{self.stage:<9} {self.num_tasks - self.num_done} of {self.num_tasks} tasks to do, "
+            f"about {self.num_files} files, {self.size_bytes / 1e6:.1f} MB in {self.folder}"
+        )
+        return f"{text}\n{'':<9} {self.remark}" if self.remark else text
+
+    def to_plain(self) -> dict[str, Any]:
+        """JSON values."""
+        return asdict(self)
+
+
+def plan_stage(workspace: Workspace, stage: str) -> list[StagePlan]:
+    """Plan a stage, or all stages of a pipeline.
+
+    Args:
+        workspace: the experiment.
+        stage: its name, or ``pipeline``.
+
+    Raises:
+        ConfigError: if the stage could not run as configured.
+    """
+    planners = {
+        "prepare": _plan_prepare,
+        "train": _plan_train,
+        "sample": _plan_sample,
+        "evaluate": _plan_evaluate,
+        "report": _plan_report,
+    }
+    return [planners[name](workspace) for name in (planners if stage == "pipeline" else [stage])]
+
+
+def _plan_prepare(workspace: Workspace) -> StagePlan:
+    source, data = workspace.source, workspace.experiment.data
+    source.assign_split(data.split)
+    shards = num_shards(source.num_fields, data.shard_length)
+    return StagePlan(
+        stage="prepare",
+        folder=str(workspace.data_folder.path),
+        num_tasks=shards,
+        num_done=shards - len(missing_shards(workspace)),
+        num_files=FILES_PER_SHARD * shards + FILES_PER_STORE,
+        size_bytes=4 * source.num_fields * prod(source.spec.field_shape),
+        remark=f"{source.num_fields} fields of {' x '.join(map(str, source.spec.shape))} cells",
+    )
+
+
+def _plan_train(workspace: Workspace) -> StagePlan:
+    training, conditioning = workspace.experiment.training, workspace.experiment.model.conditioning
+    names = conditioning.parameters
+    stand_in = ConditioningTable(
+        names=names,
+        mean=(0.0,) * len(names),
+        std=(1.0,) * len(names),
+        categories=dict.fromkeys(conditioning.categorical, (0.0, 1.0)),
+    )
+    network = build_model(workspace.experiment.model, workspace.source.spec, stand_in if names else None)
+    parameters = count_parameters(network)
+    common = decay_start(training.optimizer, training.iterations)
+    found = CheckpointFolder(workspace.run_folder.checkpoints).list(training.iterations, common)
+    checkpoints = -(-training.iterations // training.checkpoint_every)
+    kept = checkpoints if training.keep_checkpoints is None else min(checkpoints, training.keep_checkpoints + 1)
+    copies = 3 if training.ema_gamma is None else 4
+    return StagePlan(
+        stage="train",
+        folder=str(workspace.run_folder.path),
+        num_tasks=training.iterations,
+        num_done=found[-1].iteration if found else 0,
+        num_files=2 * kept + (checkpoints if training.sheet_samples else 0) + FILES_PER_STORE,
+        size_bytes=4 * copies * parameters * kept,
+        remark=f"{parameters / 1e6:.2f} million parameters; a task is an iteration at batch {training.batch_size}",
+    )
+
+
+def _plan_sample(workspace: Workspace) -> StagePlan:
+    check_sweep(workspace)
+    settings, spec = workspace.experiment.sampling, workspace.source.spec
+    cells = _num_cells(workspace)
+    shards = num_shards(settings.num_samples, settings.shard_length)
+    states = 1 + settings.trajectory
+    markers = len(list((workspace.run_folder.path / "markers").glob("samples-*.json")))
+    return StagePlan(
+        stage="sample",
+        folder=str(workspace.run_folder.path / "samples"),
+        num_tasks=cells * shards,
+        num_done=min(markers, cells * shards),
+        num_files=cells * (FILES_PER_SHARD * shards + FILES_PER_STORE),
+        size_bytes=4 * cells * settings.num_samples * states * prod(spec.field_shape),
+        remark=f"{cells} cells of {settings.num_samples} fields",
+    )
+
+
+def _num_cells(workspace: Workspace) -> int:
+    """Cells of the sweep; checkpoints that do not exist yet are counted as planned."""
+    settings, training = workspace.experiment.sampling, workspace.experiment.training
+    planned = -(-training.iterations // training.checkpoint_every)
+    checkpoints = {"last": 1, "all": planned}.get(str(settings.checkpoints), len(settings.checkpoints))
+    conditions = 1 if settings.conditions == "reference" else len(settings.conditions)
+    return checkpoints * conditions * len(settings.samplers) * len(settings.evaluations) * len(settings.seeds)
+
+
+def _plan_evaluate(workspace: Workspace) -> StagePlan:
+    comparisons = 1 + _num_cells(workspace)
+    markers = len(list((workspace.run_folder.path / "markers").glob("statistics-*.json")))
+    per_comparison = 1 + len(workspace.experiment.evaluation.statistics) * 11
+    return StagePlan(
+        stage="evaluate",
+        folder=str(workspace.run_folder.path / "statistics"),
+        num_tasks=comparisons,
+        num_done=min(markers, comparisons),
+        num_files=comparisons * per_comparison,
+        size_bytes=0,
+        remark="each cell of the sweep, and training fields, against the reference",
+    )
+
+
+def _plan_report(workspace: Workspace) -> StagePlan:
+    return StagePlan("report", str(workspace.run_folder.report.parent), 1, 0, 1, 0)

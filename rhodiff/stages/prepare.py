@@ -1,0 +1,101 @@
+"""Stage prepare: the source's fields into a sharded store, one task a shard.
+
+The store is made once, whole or not at all; a task makes a shard's fields, writes its files and then its marker. Once
+every shard has its marker the data set is marked done. Repeating the command makes what is missing and nothing else.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from rhodiff.errors import ConfigError, DataError
+from rhodiff.sources.source import TEST, TRAIN, VALIDATION
+from rhodiff.stages.parts import WHOLE, Part
+from rhodiff.stages.workspace import Workspace
+from rhodiff.store.arrays import FieldStore, create_fields, num_shards, open_fields, shard_range, write_shard
+from rhodiff.store.files import read_marker, write_json, write_marker
+
+__all__ = ["missing_shards", "prepare"]
+
+
+def prepare(workspace: Workspace, part: Part = WHOLE) -> Path:
+    """Make the shards of one part, and finish the data set if nothing is missing then.
+
+    Args:
+        workspace: the experiment.
+        part: which of the shards.
+
+    Returns:
+        The data folder.
+    """
+    folder = workspace.data_folder
+    if folder.done.exists():
+        workspace.observer.note(f"data {folder.path.name}: {workspace.store.num_fields} fields, done before")
+        return folder.path
+    store = _created_store(workspace)
+    mine = part.of(range(num_shards(store.num_fields, store.shard_length)))
+    todo = [shard for shard in mine if read_marker(folder.shard_marker(shard)) is None]
+    started = time.perf_counter()
+    for done, shard in enumerate(todo):
+        _make_shard(workspace, store, shard)
+        rate = (done + 1) / (time.perf_counter() - started)
+        workspace.observer.progress(done + 1, len(todo), f"{rate * store.shard_length:.1f} fields/s")
+    _finish(workspace, store)
+    return folder.path
+
+
+def missing_shards(workspace: Workspace) -> list[int]:
+    """Shards without marker."""
+    total = num_shards(workspace.source.num_fields, workspace.experiment.data.shard_length)
+    return [shard for shard in range(total) if read_marker(workspace.data_folder.shard_marker(shard)) is None]
+
+
+def _created_store(workspace: Workspace) -> FieldStore:
+    source, data = workspace.source, workspace.experiment.data
+    split = source.assign_split(data.split)
+    for name, code in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST)):
+        share = getattr(data.split, name)
+        if share > 0 and not (split == code).any():
+            raise ConfigError(
+                f"data.split.{name} is {share}, but none of the {len(np.unique(source.groups()))} independent groups "
+                f"({source.num_fields} fields) falls into it: make more fields, or set the share to 0"
+            )
+    create_fields(
+        workspace.data_folder.fields,
+        source.spec,
+        source.parameters,
+        num_fields=source.num_fields,
+        shard_length=min(data.shard_length, source.num_fields),
+        compression=data.compression,
+        split=split,
+        group=source.groups(),
+        attributes=workspace.data_attributes(),
+    )
+    return open_fields(workspace.data_folder.fields)
+
+
+def _make_shard(workspace: Workspace, store: FieldStore, shard: int) -> None:
+    start, stop = shard_range(shard, store.num_fields, store.shard_length)
+    batch = workspace.source.make(start, stop)
+    files = write_shard(store.path, start, batch.fields, batch.parameters, batch.valid)
+    write_marker(workspace.data_folder.shard_marker(shard), files)
+
+
+def _finish(workspace: Workspace, store: FieldStore) -> None:
+    missing = missing_shards(workspace)
+    if missing:
+        workspace.observer.note(f"data {workspace.data_folder.path.name}: {len(missing)} shards are still to be made")
+        return
+    finished = open_fields(store.path)
+    if len(finished.indices(TRAIN)) == 0:
+        raise DataError(f"{store.path}: not one field of the training split is valid")
+    counts = {
+        "train": len(finished.indices(TRAIN)),
+        "validation": len(finished.indices(VALIDATION)),
+        "test": len(finished.indices(TEST)),
+        "failed": int((~finished.valid).sum()),
+    }
+    write_json(workspace.data_folder.done, {"files": {}, **counts})
+    summary = ", ".join(f"{number} {name}" for name, number in counts.items() if number or name != "failed")
+    workspace.observer.note(f"data {workspace.data_folder.path.name}: {finished.num_fields} fields ({summary})")

@@ -1,0 +1,267 @@
+"""Stage report: one self-contained HTML file from what the other stages left behind."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rhodiff.config.loading import dump_experiment
+from rhodiff.report import (
+    CellRow,
+    Fact,
+    ReportContent,
+    ReportFigure,
+    TrainingCurve,
+    format_number,
+    format_seconds,
+    headline_numbers,
+    render_report,
+    report_distribution,
+    report_loss,
+    report_samples,
+    report_spectrum,
+    report_trajectory,
+    sizes_sentence,
+)
+from rhodiff.sources.source import TEST, TRAIN, VALIDATION
+from rhodiff.stages.comparison_set import ComparisonSet
+from rhodiff.stages.evaluate import ComparisonSpace, evaluation_tasks, read_evaluation
+from rhodiff.stages.sample import reference_indices
+from rhodiff.stages.sweep import Cell, describe_condition
+from rhodiff.stages.training_data import open_training_reader
+from rhodiff.stages.workspace import Workspace
+from rhodiff.statistics import Estimate, nyquist
+from rhodiff.store.arrays import FieldStore, open_fields, read_trajectory
+from rhodiff.store.files import write_atomic
+from rhodiff.store.journal import read_journal, utc_now
+from rhodiff.training.metrics import read_metrics
+
+__all__ = ["write_report"]
+
+UNKNOWN = Estimate(math.nan, math.nan)
+FEW_GROUPS = 30
+"""With fewer independent groups than this, bootstrap errors are themselves uncertain by more than ten per cent."""
+
+
+def write_report(workspace: Workspace) -> str:
+    """Write ``report/report.html``.
+
+    Args:
+        workspace: the experiment, evaluated.
+
+    Returns:
+        Path of the report.
+
+    Raises:
+        DataError: if the statistics are not there.
+    """
+    training_task, *cell_tasks = evaluation_tasks(workspace)
+    training = read_evaluation(workspace, training_task)
+    found = [(task.cell, read_evaluation(workspace, task)) for task in cell_tasks if task.cell is not None]
+    content = _content(workspace, training, found)
+    path = workspace.run_folder.report
+    write_atomic(path, lambda handle: handle.write(render_report(content).encode()))
+    return str(path)
+
+
+def _content(
+    workspace: Workspace, training: ComparisonSet, found: Sequence[tuple[Cell, ComparisonSet]]
+) -> ReportContent:
+    shown_cell, shown = found[-1]
+    channel = workspace.store.spec.channels[0]
+    spectrum, values = shown.bins.get(("power_spectrum", channel)), shown.values.get(channel)
+    events = read_journal(workspace.run_folder.journal)
+    samples = open_fields(workspace.run_folder.samples(shown_cell.identity))
+    sizes = next(iter(shown.bins.values())).sizes
+    return ReportContent(
+        title=workspace.experiment.report.title or workspace.experiment.name,
+        summary=_summary(workspace, shown_cell),
+        basis=(sizes_sentence(sizes, f"{workspace.experiment.evaluation.reference}-split"),),
+        key_numbers=headline_numbers(
+            spectrum,
+            values,
+            training_spectrum=training.bins.get(("power_spectrum", channel)),
+            training_values=training.values.get(channel),
+        ),
+        warnings=_warnings(workspace, samples, sizes.reference_groups),
+        samples=_sample_figures(workspace, samples),
+        spectra=_spectrum_figures(workspace, shown, shown_cell, training),
+        distributions=_distribution_figures(workspace, shown, shown_cell, training),
+        training=_training_figures(workspace),
+        cells=tuple(_row(workspace, cell, one, events, shown=cell is shown_cell) for cell, one in found),
+        trajectory=_trajectory_figures(workspace, samples),
+        data=_data_facts(workspace),
+        costs=_costs(events),
+        configuration=dump_experiment(workspace.experiment),
+        environment=_environment(workspace),
+        created=utc_now(),
+        run=workspace.run_folder.path.name,
+    )
+
+
+def _summary(workspace: Workspace, cell: Cell) -> str:
+    experiment, spec = workspace.experiment, workspace.store.spec
+    cells = " × ".join(str(n) for n in spec.shape)
+    conditioning = experiment.model.conditioning.parameters
+    told = f", conditioned on {', '.join(conditioning)}" if conditioning else ""
+    return (
+        f"A {experiment.diffusion.kind.upper()} diffusion model{told}, trained on "
+        f"{len(workspace.store.indices(TRAIN))} fields of {spec.name} ({cells} cells, source "
+        f"'{experiment.data.source.kind}') for {cell.checkpoint.iteration} iterations at batch "
+        f"{experiment.training.batch_size}; sampled with {cell.sampler} in {cell.evaluations} evaluations."
+    )
+
+
+def _warnings(workspace: Workspace, samples: FieldStore, reference_groups: int) -> tuple[str, ...]:
+    found = []
+    diverged = int((~samples.valid).sum())
+    if diverged:
+        found.append(f"{diverged} of {samples.num_fields} generated fields diverged and are left out.")
+    if reference_groups < FEW_GROUPS:
+        found.append(
+            f"The reference has only {reference_groups} independent groups: its errors are rough, and no difference "
+            "smaller than them is a claim."
+        )
+    failed = int((~workspace.store.valid).sum())
+    if failed:
+        found.append(f"{failed} fields of the data set could not be made; they are masked.")
+    return tuple(found)
+
+
+def _sample_figures(workspace: Workspace, samples: FieldStore) -> tuple[ReportFigure, ...]:
+    space, count = ComparisonSpace(workspace), workspace.experiment.report.samples_shown
+    chosen = reference_indices(workspace)[:count]
+    reference = space.of_data(open_training_reader(workspace).read(chosen))
+    generated = space.of_samples(_first_valid(samples, count))
+    return tuple(
+        report_samples(reference[:, c], generated[:, c], space.spec, labels=("reference", "generated"))
+        for c in range(reference.shape[1])
+    )
+
+
+def _first_valid(samples: FieldStore, count: int) -> NDArray[np.float32]:
+    return np.asarray(samples.fields.oindex[np.flatnonzero(samples.valid)[:count]])
+
+
+def _spectrum_figures(
+    workspace: Workspace, shown: ComparisonSet, cell: Cell, training: ComparisonSet
+) -> tuple[ReportFigure, ...]:
+    spec = workspace.store.spec
+    return tuple(
+        report_spectrum(
+            {f"generated ({cell.sampler} {cell.evaluations})": one},
+            nyquist=nyquist(spec.shape, spec.box_size),
+            training=training.bins.get(key),
+            periodic=all(spec.periodic),
+        )
+        for key, one in shown.bins.items()
+        if key[0] == "power_spectrum"
+    )
+
+
+def _distribution_figures(
+    workspace: Workspace, shown: ComparisonSet, cell: Cell, training: ComparisonSet
+) -> tuple[ReportFigure, ...]:
+    name = f"generated ({cell.sampler} {cell.evaluations})"
+    return tuple(
+        report_distribution({name: one}, {name: shown.values[key[1]]}, training=training.bins.get(key))
+        for key, one in shown.bins.items()
+        if key[0] == "pixel_distribution"
+    )
+
+
+def _training_figures(workspace: Workspace) -> tuple[ReportFigure, ...]:
+    records = read_metrics(workspace.run_folder.metrics)
+    if not records:
+        return ()
+    columns = {name: np.array([r[name] for r in records]) for name in ("iteration", "loss", "learning_rate")}
+    return (report_loss(TrainingCurve(**columns)),)
+
+
+def _trajectory_figures(workspace: Workspace, samples: FieldStore) -> tuple[ReportFigure, ...]:
+    number = workspace.experiment.sampling.trajectory
+    if not number:
+        return ()
+    space = ComparisonSpace(workspace)
+    states = read_trajectory(samples, 4)
+    shown = np.stack([space.of_samples(states[:, step]) for step in range(number)], axis=1)
+    levels = samples.attributes["trajectory_sigma"]
+    return (report_trajectory(shown[:, :, 0], space.spec, noise_levels=levels),)
+
+
+def _row(
+    workspace: Workspace, cell: Cell, found: ComparisonSet, events: Sequence[dict[str, Any]], *, shown: bool
+) -> CellRow:
+    channel = workspace.store.spec.channels[0]
+    spectrum, values = found.bins.get(("power_spectrum", channel)), found.values.get(channel)
+    spent = [e for e in events if e["event"] == "sampled" and e["cell"] == cell.identity]
+    seconds = sum(e["wall_s"] for e in spent) / max(sum(e["samples"] for e in spent), 1) if spent else None
+    return CellRow(
+        checkpoint=cell.checkpoint.iteration,
+        sampler=cell.sampler,
+        evaluations=cell.evaluations,
+        seed=cell.seed,
+        condition="" if cell.condition is None else describe_condition(cell.condition),
+        num_fields=next(iter(found.bins.values())).sizes.generated_fields,
+        mean_absolute=spectrum.mean_absolute if spectrum else UNKNOWN,
+        worst=spectrum.worst if spectrum else UNKNOWN,
+        w1_over_std=values.w1_over_std if values else UNKNOWN,
+        std_ratio=values.std_ratio if values else UNKNOWN,
+        skewness_difference=values.skewness_difference if values else UNKNOWN,
+        seconds_per_sample=seconds,
+        shown=shown,
+    )
+
+
+def _data_facts(workspace: Workspace) -> tuple[Fact, ...]:
+    store, space = workspace.store, ComparisonSpace(workspace)
+    spec = store.spec
+    parts = ", ".join(
+        f"{len(store.indices(code))} {name} ({len(np.unique(store.group[store.indices(code)]))} groups)"
+        for name, code in (("training", TRAIN), ("validation", VALIDATION), ("test", TEST))
+    )
+    box = " × ".join(f"{extent:.4g}" for extent in spec.box_size)
+    facts = [
+        Fact("source", workspace.experiment.data.source.kind, f"data set {workspace.data_folder.path.name}"),
+        Fact("quantity", f"{spec.name} [{spec.unit or 'dimensionless'}]"),
+        Fact("grid", f"{' × '.join(map(str, spec.shape))} cells, {box} {spec.length_unit}"),
+        Fact("split", parts, "by independent groups; transform fitted on the training part alone"),
+        Fact("compared in", space.spec.name, f"evaluation.space is '{workspace.experiment.evaluation.space}'"),
+    ]
+    provenance: dict[str, Any] = dict(store.attributes["provenance"])
+    return (*facts, *(Fact(name.replace("_", " "), str(value)) for name, value in provenance.items()))
+
+
+def _costs(events: Sequence[dict[str, Any]]) -> tuple[Fact, ...]:
+    training = [e for e in events if e["event"] == "training ended"]
+    sampling = [e for e in events if e["event"] == "sampled"]
+    facts = []
+    if training:
+        steps = sum(e["iteration"] - e["started_at"] for e in training)
+        wall = sum(e["wall_s"] for e in training)
+        last = training[-1]
+        facts += [
+            Fact("parameters", f"{last['parameters'] / 1e6:.3g} million"),
+            Fact("training", format_seconds(wall), f"wall time of {len(training)} attempt(s), sheets included"),
+            Fact(
+                "speed",
+                f"{format_number(steps / wall)} iterations/s",
+                f"{last['processes']} process(es), {last['threads']} thread(s), {last['device']}",
+            ),
+            Fact("CPU time of training", format_seconds(sum(e["cpu_s"] for e in training)), "first process"),
+        ]
+    if sampling:
+        wall, count = sum(e["wall_s"] for e in sampling), sum(e["samples"] for e in sampling)
+        facts.append(
+            Fact("sampling", format_seconds(wall), f"{count} fields, {format_number(count / wall)} fields/s")
+        )
+    return tuple(facts)
+
+
+def _environment(workspace: Workspace) -> tuple[Fact, ...]:
+    record = workspace.read_record(workspace.run_folder.environment)
+    packages = record.pop("packages")
+    plain = [Fact(name, " ".join(v) if isinstance(v, list) else str(v)) for name, v in record.items()]
+    return (*plain, Fact("packages", ", ".join(f"{name} {version}" for name, version in packages.items())))

@@ -1,0 +1,193 @@
+"""Stage sample: every cell of the sweep into its own store, one task a shard."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rhodiff.models.conditioning import ConditioningTable
+from rhodiff.runtime.devices import configure_torch, resolve_device
+from rhodiff.sources.source import TEST, VALIDATION
+from rhodiff.stages.generation import Generated, generate, kept_steps, sampler_plan
+from rhodiff.stages.parts import WHOLE, Part
+from rhodiff.stages.sweep import Cell, check_sweep, is_sampled, sweep_cells
+from rhodiff.stages.workspace import Workspace
+from rhodiff.store.arrays import create_fields, num_shards, shard_range, write_shard
+from rhodiff.store.files import read_marker, write_marker
+from rhodiff.training.restored import RestoredModel, restore_model
+
+__all__ = ["SampleTask", "reference_indices", "sample_sweep", "sample_tasks"]
+
+
+@dataclass(frozen=True)
+class SampleTask:
+    """One shard of one cell."""
+
+    cell: Cell
+    shard: int
+
+
+def sample_tasks(workspace: Workspace) -> list[SampleTask]:
+    """All tasks of the sweep, done or not, in order."""
+    settings = workspace.experiment.sampling
+    shards = num_shards(settings.num_samples, settings.shard_length)
+    return [SampleTask(cell, shard) for cell in sweep_cells(workspace) for shard in range(shards)]
+
+
+def reference_indices(workspace: Workspace) -> NDArray[np.int64]:
+    """Indices of the reference split of the evaluation."""
+    part = {"validation": VALIDATION, "test": TEST}[workspace.experiment.evaluation.reference]
+    return workspace.store.indices(part)
+
+
+def sample_sweep(workspace: Workspace, part: Part = WHOLE) -> list[Cell]:
+    """Generate the samples of one part of the sweep that are not there yet.
+
+    Args:
+        workspace: the experiment, with a trained network.
+        part: which of the tasks.
+
+    Returns:
+        The cells of the whole sweep.
+    """
+    check_sweep(workspace)
+    runtime = workspace.experiment.runtime
+    threads = workspace.experiment.sampling.threads or runtime.threads
+    configure_torch(threads, 1, deterministic=runtime.deterministic)
+    device = resolve_device(runtime.device)
+    tasks = part.of(sample_tasks(workspace))
+    todo = [t for t in tasks if read_marker(workspace.run_folder.samples_marker(t.cell.identity, t.shard)) is None]
+    if not todo:
+        workspace.observer.note(f"samples: all {len(tasks)} shards done before")
+    _run_tasks(workspace, todo, device)
+    cells = list(dict.fromkeys(task.cell for task in sample_tasks(workspace)))
+    unfinished = [cell for cell in cells if not is_sampled(workspace, cell)]
+    if unfinished:
+        workspace.observer.note(f"samples: {len(unfinished)} of {len(cells)} cells still lack shards")
+    return cells
+
+
+def _run_tasks(workspace: Workspace, tasks: Sequence[SampleTask], device: torch.device) -> None:
+    """Run the tasks, keeping one network loaded as long as the checkpoint stays the same."""
+    loaded: tuple[str, RestoredModel] | None = None
+    started = time.perf_counter()
+    for done, task in enumerate(tasks, 1):
+        digest = task.cell.checkpoint.digest
+        if loaded is None or loaded[0] != digest:
+            model = restore_model(task.cell.checkpoint.path, workspace.experiment.sampling.weights, device)
+            loaded = (digest, model)
+        _run_task(workspace, task, loaded[1])
+        left_s = (time.perf_counter() - started) / done * (len(tasks) - done)
+        workspace.observer.progress(done, len(tasks), f"{task.cell.describe()}, {left_s:.0f} s left")
+
+
+def _run_task(workspace: Workspace, task: SampleTask, model: RestoredModel) -> None:
+    settings, run = workspace.experiment.sampling, workspace.run_folder
+    store = run.samples(task.cell.identity)
+    _create_store(workspace, task.cell, model)
+    start, stop = shard_range(task.shard, settings.num_samples, settings.shard_length)
+    parameters = _conditions(workspace, task.cell, model)[start:stop]
+    began, began_cpu = time.perf_counter(), time.process_time()
+    batches = [
+        generate(
+            model,
+            task.cell,
+            parameters[first : first + settings.micro_batch],
+            start + first,
+            settings.micro_batch,
+            settings.trajectory,
+        )
+        for first in range(0, stop - start, settings.micro_batch)
+    ]
+    valid = np.concatenate([batch.valid for batch in batches])
+    files = write_shard(
+        store,
+        start,
+        np.concatenate([batch.fields for batch in batches]),
+        parameters,
+        valid,
+        _joined_trajectory(batches),
+    )
+    if not valid.all():
+        workspace.observer.warn(f"{(~valid).sum()} of {len(valid)} samples diverged: {task.cell.describe()}")
+    workspace.journal.write(
+        "sampled",
+        cell=task.cell.identity,
+        shard=task.shard,
+        samples=stop - start,
+        wall_s=time.perf_counter() - began,
+        cpu_s=time.process_time() - began_cpu,
+    )
+    write_marker(run.samples_marker(task.cell.identity, task.shard), files)
+
+
+def _joined_trajectory(batches: Sequence[Generated]) -> NDArray[np.float32] | None:
+    states = [batch.trajectory for batch in batches if batch.trajectory is not None]
+    return np.concatenate(states) if states else None
+
+
+def _create_store(workspace: Workspace, cell: Cell, model: RestoredModel) -> None:
+    settings = workspace.experiment.sampling
+    path = workspace.run_folder.samples(cell.identity)
+    if path.exists():
+        return
+    create_fields(
+        path,
+        model.spec,
+        [p for name in model.parameter_names for p in workspace.store.parameter_info if p.name == name],
+        num_fields=settings.num_samples,
+        shard_length=min(settings.shard_length, settings.num_samples),
+        group=_groups(workspace, cell),
+        attributes={
+            "identity": cell.identity,
+            "training_id": model.training_id,
+            "checkpoint": cell.checkpoint.name,
+            "weights": settings.weights,
+            "weights_digest": cell.checkpoint.digest,
+            "sampler": cell.sampler,
+            "evaluations": cell.evaluations,
+            "sigma_min": model.formulation.sigma_min,
+            "sigma_max": model.formulation.sigma_max,
+            "seed": cell.seed,
+            "condition": dict(cell.condition) if cell.condition is not None else None,
+            "space": "physical" if model.transform.invertible_for_generated else "comparison",
+            "transform": model.transform.to_record(),
+            "trajectory_sigma": _trajectory_levels(cell, model, settings.trajectory),
+        },
+        extra_axis=("step", settings.trajectory) if settings.trajectory else None,
+    )
+
+
+def _trajectory_levels(cell: Cell, model: RestoredModel, number: int) -> list[float]:
+    """Noise levels of the estimates that a trajectory keeps."""
+    if number == 0:
+        return []
+    _, levels = sampler_plan(cell, model.formulation, torch.zeros)
+    return [levels[step] for step in kept_steps(len(levels), number)]
+
+
+def _groups(workspace: Workspace, cell: Cell) -> NDArray[np.int64]:
+    """Samples at the parameters of a reference field belong to that field's group; others are independent."""
+    count = workspace.experiment.sampling.num_samples
+    if cell.condition is not None or not workspace.experiment.model.conditioning.parameters:
+        return np.arange(count, dtype=np.int64)
+    return workspace.store.group[_matched(workspace, count)]
+
+
+def _matched(workspace: Workspace, count: int) -> NDArray[np.int64]:
+    """Reference field of each sample, cyclically."""
+    return np.resize(reference_indices(workspace), count)
+
+
+def _conditions(workspace: Workspace, cell: Cell, model: RestoredModel) -> NDArray[np.float64]:
+    """Parameters of all samples of a cell, ``[num_samples, P]``."""
+    count = workspace.experiment.sampling.num_samples
+    if cell.condition is not None:
+        row = [cell.condition[name] for name in model.parameter_names]
+        return np.tile(np.array(row, dtype=np.float64), (count, 1))
+    names = [parameter.name for parameter in workspace.store.parameter_info]
+    columns = ConditioningTable.columns(workspace.experiment.model.conditioning, names)
+    return workspace.store.parameters[_matched(workspace, count)][:, columns]

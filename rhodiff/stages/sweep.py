@@ -1,0 +1,167 @@
+"""The cells of a sampling sweep: checkpoint x condition x sampler x evaluations x seed, each with its identity."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import product
+
+import torch
+
+from rhodiff.config.diffusion import DdpmSettings, DiffusionSettings
+from rhodiff.config.identity import identity_hash
+from rhodiff.config.section import result_settings
+from rhodiff.diffusion.sampling import SAMPLERS, build_sampler
+from rhodiff.errors import ConfigError, DataError
+from rhodiff.models.conditioning import ConditioningTable
+from rhodiff.stages.workspace import Workspace
+from rhodiff.store.arrays import num_shards
+from rhodiff.store.files import read_marker
+from rhodiff.training.checkpoints import Checkpoint, CheckpointFolder
+from rhodiff.training.schedule import decay_start
+
+__all__ = ["Cell", "check_sweep", "describe_condition", "is_sampled", "sweep_cells", "takes_step_noise"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a sweep.
+
+    Attributes:
+        identity: names its store.
+        checkpoint: whose weights are sampled.
+        condition: parameters of all its samples; None: those of the reference fields, or none at all.
+        sampler: name of the sampler.
+        evaluations: network evaluations a sample.
+        seed: seed of the starting noise.
+    """
+
+    identity: str
+    checkpoint: Checkpoint
+    condition: Mapping[str, float] | None
+    sampler: str
+    evaluations: int
+    seed: int
+
+    def describe(self) -> str:
+        """One line for people."""
+        condition = "" if self.condition is None else " at " + describe_condition(self.condition)
+        return f"{self.checkpoint.name}, {self.sampler} {self.evaluations}, seed {self.seed}{condition}"
+
+
+def describe_condition(condition: Mapping[str, float]) -> str:
+    """Parameters and values on one line."""
+    return ", ".join(f"{name} = {value:g}" for name, value in condition.items())
+
+
+def check_sweep(workspace: Workspace) -> None:
+    """Refuse a sweep that cannot run, before anything is computed.
+
+    Raises:
+        ConfigError: for an unknown sampler, impossible evaluations, or conditions without a value for a parameter.
+    """
+    settings, conditioning = workspace.experiment.sampling, workspace.experiment.model.conditioning
+    for sampler, evaluations in product(settings.samplers, settings.evaluations):
+        steps = _check_sampler(sampler, evaluations, workspace.experiment.diffusion)
+        if settings.trajectory > steps:
+            raise ConfigError(
+                f"sampling.trajectory: {settings.trajectory} estimates cannot be kept of the {steps} steps that "
+                f"'{sampler}' makes in {evaluations} evaluations"
+            )
+    ConditioningTable.columns(conditioning, [parameter.name for parameter in workspace.source.parameters])
+    if settings.conditions != "reference":
+        for position, condition in enumerate(settings.conditions):
+            if set(condition) != set(conditioning.parameters):
+                raise ConfigError(
+                    f"sampling.conditions.{position} gives {sorted(condition)}, the network is told "
+                    f"{sorted(conditioning.parameters)}: give a value for exactly these"
+                )
+
+
+def takes_step_noise(sampler: str) -> bool:
+    """Whether a sampler draws noise in its steps."""
+    return "step_noise" in {field.name for field in dataclasses.fields(SAMPLERS[sampler])}
+
+
+def _check_sampler(name: str, evaluations: int, diffusion: DiffusionSettings) -> int:
+    """Number of steps the sampler makes."""
+    if name not in SAMPLERS:
+        near = get_close_matches(name, SAMPLERS, n=1, cutoff=0.4)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise ConfigError(f"sampling.samplers: '{name}' is unknown; {hint}Allowed are {', '.join(SAMPLERS)}")
+    if isinstance(diffusion, DdpmSettings) and evaluations > diffusion.timesteps:
+        raise ConfigError(
+            f"sampling.evaluations: {evaluations} is more than diffusion.timesteps {diffusion.timesteps}"
+        )
+    try:
+        return build_sampler(name, {"step_noise": torch.zeros} if takes_step_noise(name) else {}).num_levels(
+            evaluations
+        )
+    except ConfigError as error:
+        raise ConfigError(f"sampling.evaluations: {error}") from error
+
+
+def sweep_cells(workspace: Workspace) -> list[Cell]:
+    """All cells of the experiment's sweep, in order of its axes.
+
+    Raises:
+        DataError: if a checkpoint is not there.
+    """
+    settings = workspace.experiment.sampling
+    conditions = [None] if settings.conditions == "reference" else list(settings.conditions)
+    axes = product(_checkpoints(workspace), conditions, settings.samplers, settings.evaluations, settings.seeds)
+    return [Cell(_identity(workspace, *values), *values) for values in axes]
+
+
+def is_sampled(workspace: Workspace, cell: Cell) -> bool:
+    """Whether every shard of a cell is there."""
+    settings = workspace.experiment.sampling
+    shards = range(num_shards(settings.num_samples, settings.shard_length))
+    return all(read_marker(workspace.run_folder.samples_marker(cell.identity, s)) is not None for s in shards)
+
+
+def _identity(
+    workspace: Workspace,
+    checkpoint: Checkpoint,
+    condition: Mapping[str, float] | None,
+    sampler: str,
+    evaluations: int,
+    seed: int,
+) -> str:
+    settings = result_settings(workspace.experiment.sampling)
+    for axis in ("checkpoints", "conditions", "samplers", "evaluations", "seeds"):
+        del settings[axis]
+    reference = workspace.experiment.evaluation.reference if condition is None else None
+    return identity_hash(
+        "samples",
+        workspace.training_id,
+        checkpoint.digest,
+        condition,
+        reference,
+        sampler,
+        evaluations,
+        seed,
+        settings,
+    )
+
+
+def _checkpoints(workspace: Workspace) -> list[Checkpoint]:
+    training, wanted = workspace.experiment.training, workspace.experiment.sampling.checkpoints
+    common = decay_start(training.optimizer, training.iterations)
+    found = CheckpointFolder(workspace.run_folder.checkpoints).list(training.iterations, common)
+    if not found:
+        raise DataError(f"{workspace.run_folder.path} has no checkpoint yet: run 'rhodiff-hpc run train'")
+    if wanted == "all":
+        return found
+    if wanted == "last":
+        if found[-1].iteration < training.iterations:
+            workspace.observer.warn(
+                f"training stands at {found[-1].iteration} of {training.iterations} iterations; sampling from there"
+            )
+        return found[-1:]
+    missing = sorted(set(wanted) - {c.iteration for c in found})
+    if missing:
+        raise DataError(
+            f"sampling.checkpoints: there is none of iteration {missing}; there are {[c.iteration for c in found]}"
+        )
+    return [c for c in found if c.iteration in wanted]

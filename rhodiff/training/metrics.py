@@ -1,0 +1,130 @@
+"""Training metrics: one JSON line a time in a file of this attempt's own, TensorBoard, and W&B by extra.
+
+Reading merges the attempts: from the iteration on where an attempt began, it replaces what earlier ones had written,
+so that the history of a training that was killed ten times reads like one.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from rhodiff.errors import EnvironmentLacksError
+from rhodiff.store.files import storage_errors
+from rhodiff.store.journal import read_json_lines, utc_now
+
+__all__ = ["JsonLines", "MetricsSink", "TensorBoard", "WeightsAndBiases", "read_metrics"]
+
+
+class MetricsSink(Protocol):
+    """Takes the scalars of an iteration."""
+
+    def write(self, iteration: int, values: dict[str, float]) -> None:
+        """Record ``values`` after step number ``iteration``."""
+
+    def close(self) -> None:
+        """Flush and end."""
+
+
+class JsonLines:
+    """Appends to a JSON-lines file of this attempt.
+
+    Args:
+        folder: the run's metrics folder.
+        start: iteration this attempt goes on from.
+    """
+
+    def __init__(self, folder: Path, start: int) -> None:
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        attempt = len(list(folder.glob("*.jsonl")))  # one training at a time: the run's lock is held
+        self.path = folder / f"attempt-{attempt:04d}.jsonl"
+        self._append({"start": start})
+
+    def write(self, iteration: int, values: dict[str, float]) -> None:
+        """Append one line."""
+        self._append({"iteration": iteration, "time": utc_now(), **values})
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _append(self, record: dict[str, Any]) -> None:
+        with storage_errors(self.path), self.path.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(record) + "\n")
+
+
+class TensorBoard:
+    """Writes TensorBoard event files.
+
+    Args:
+        folder: where they go.
+        start: iteration this attempt goes on from; later points of earlier attempts are hidden.
+    """
+
+    def __init__(self, folder: Path, start: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        with storage_errors(folder):
+            self._writer = SummaryWriter(str(folder), purge_step=start)
+
+    def write(self, iteration: int, values: dict[str, float]) -> None:
+        """Record the scalars."""
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, iteration)
+
+    def close(self) -> None:
+        """Flush and close the event file."""
+        self._writer.close()
+
+
+class WeightsAndBiases:
+    """Writes to Weights & Biases, offline unless WANDB_MODE says otherwise.
+
+    Args:
+        project: its project.
+        name: name of the run, also its id: a resumed training goes on in the same one.
+        folder: where offline files go.
+
+    Raises:
+        EnvironmentLacksError: if the extra ``wandb`` is not installed.
+    """
+
+    def __init__(self, project: str, name: str, folder: Path) -> None:
+        try:
+            import wandb
+        except ImportError:
+            raise EnvironmentLacksError(
+                f"training.wandb_project is '{project}', but wandb is not installed: pip install 'rhodiff[wandb]'"
+            ) from None
+        mode = os.environ.get("WANDB_MODE", "offline")
+        self._run = wandb.init(project=project, name=name, id=name, dir=folder, mode=mode, resume="allow")
+
+    def write(self, iteration: int, values: dict[str, float]) -> None:
+        """Record the scalars."""
+        self._run.log(values, step=iteration)
+
+    def close(self) -> None:
+        """Finish the run."""
+        self._run.finish()
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The history of a training, by iteration, later attempts replacing earlier ones.
+
+    Args:
+        folder: the run's metrics folder.
+
+    Returns:
+        Records with ``iteration``, ``time`` and the scalars.
+    """
+    merged: list[dict[str, Any]] = []
+    for path in sorted(folder.glob("*.jsonl")):
+        records = list(read_json_lines(path))
+        start = int(records[0].get("start", 0)) if records else 0
+        merged = _before(merged, start) + [record for record in records if "iteration" in record]
+    return merged
+
+
+def _before(records: Sequence[dict[str, Any]], start: int) -> list[dict[str, Any]]:
+    return [record for record in records if record["iteration"] <= start]

@@ -1,0 +1,63 @@
+"""What a training consists of at one moment, and its form in a checkpoint."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from rhodiff.config.training import Optimizer, Training
+from rhodiff.training.average import WeightAverage
+
+__all__ = ["TrainingState", "build_optimizer"]
+
+
+@dataclass
+class TrainingState:
+    """The changing part of a training.
+
+    Attributes:
+        network: the network, on its device.
+        optimizer: its optimizer.
+        average: average of its weights, or None.
+        iteration: steps made.
+    """
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: WeightAverage | None
+    iteration: int = 0
+
+    @classmethod
+    def begin(cls, network: nn.Module, settings: Training) -> "TrainingState":
+        """The state before the first step."""
+        average = None if settings.ema_gamma is None else WeightAverage(network, settings.ema_gamma)
+        return cls(network, build_optimizer(network, settings.optimizer), average)
+
+    def to_checkpoint(self) -> dict[str, Any]:
+        """Tensors and plain values from which :meth:`restore` goes on bit by bit."""
+        return {
+            "iteration": self.iteration,
+            "model": self.network.state_dict(),
+            "ema": None if self.average is None else self.average.weights,
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, checkpoint: Mapping[str, Any]) -> None:
+        """Take over the state of a checkpoint of the same network."""
+        self.iteration = int(checkpoint["iteration"])
+        self.network.load_state_dict(checkpoint["model"])
+        self.optimizer.load_state_dict(checkpoint["optimizer"])
+        if self.average is not None:
+            for name, value in checkpoint["ema"].items():
+                self.average.weights[name].copy_(value)
+
+
+def build_optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
+    """Adam or AdamW over all parameters; the rate is set before each step."""
+    if settings.kind == "adam":
+        return torch.optim.Adam(network.parameters(), lr=settings.learning_rate, betas=settings.betas)
+    return torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay
+    )
