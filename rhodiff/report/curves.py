@@ -38,6 +38,9 @@ Float = NDArray[np.float64]
 WELL_MEASURED = 0.1
 """Relative error of the bins that set the range of a ratio panel."""
 
+DECADES = 1e10
+"""Largest range of a logarithmic axis; what lies below is rounding."""
+
 WIDEST = 100.0
 """Largest half-range of a ratio panel, per cent."""
 
@@ -199,7 +202,7 @@ def _known_error(one: BinnedComparison) -> NDArray[np.bool_]:
 def _limit_spectrum(axes: Axes, first: BinnedComparison) -> None:
     positive = first.reference.mean[first.reference.mean > 0]
     if len(positive):
-        axes.set_ylim(positive.min() / 4, positive.max() * 4)
+        axes.set_ylim(max(positive.min(), positive.max() / DECADES) / 4, positive.max() * 4)
     axes.set_xlim(first.axis[0] / 1.15, first.axis[-1] * 1.15)
     if first.axis[-1] < 300 * first.axis[0]:
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

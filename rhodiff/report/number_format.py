@@ -6,6 +6,9 @@ from rhodiff.statistics.estimate import Estimate
 
 __all__ = ["format_estimate", "format_number", "format_seconds"]
 
+MOST_DECIMALS, LARGEST = 6, 1e5
+"""Beyond these a number takes a power of ten."""
+
 MINUS, DASH = "−", "–"
 """The sign of negative numbers, and what stands for a number that is not known."""
 
@@ -32,6 +35,8 @@ def format_estimate(estimate: Estimate, *, percent: bool = False) -> str:
     leading = math.floor(math.log10(error))
     digits = 1 if error / 10.0**leading < 3.55 else 0
     decimals = max(0, digits - leading)
+    if decimals > MOST_DECIMALS or max(abs(value), error) >= LARGEST:
+        return f"{value:.3g} ± {error:.2g}{unit}".replace("-", MINUS)
     return f"{value:.{decimals}f} ± {error:.{decimals}f}{unit}".replace("-", MINUS)
 
 

@@ -30,6 +30,9 @@ from rhodiff.statistics.resampling import GENERATED, REFERENCE, Groups, GroupSum
 
 __all__ = ["BinnedComparison", "SetSizes", "SetSummary", "compare_bins"]
 
+NEGLIGIBLE = 1e-14
+"""Share of the largest mean below which a reference bin is rounding of float32 data: no relative difference."""
+
 Float = NDArray[np.float64]
 
 
@@ -91,7 +94,7 @@ class BinnedComparison:
         sizes: numbers of fields and groups.
         reference: the reference in each bin.
         generated: the generated fields in each bin.
-        relative_difference: d, ``[bin]``; NaN where the reference is zero.
+        relative_difference: d, ``[bin]``; NaN where the reference is zero or no more than rounding.
         relative_error: standard error of d, ``[bin]``.
         difference_sigma: d in units of its error, ``[bin]``.
         mean_absolute: mean over bins of |d|, with error and floor.
@@ -151,8 +154,8 @@ def compare_bins(
     means = _resampled(reference.values, groups, resamples, seed, REFERENCE)
     other_means = _resampled(generated.values, other_groups, resamples, seed, REFERENCE if matched else GENERATED)
     summary, other = _summary(reference.values, means), _summary(generated.values, other_means)
-    difference = _relative(other.mean, summary.mean)
-    resampled = _relative(other_means, means)
+    difference = _relative(other.mean, _measurable(summary.mean))
+    resampled = np.where(np.isfinite(difference), _relative(other_means, means), np.nan)
     error = resampled.std(axis=0)
     worst, worst_axis = _worst(reference.axis, difference, resampled, error)
     return BinnedComparison(
@@ -181,6 +184,10 @@ def _summary(values: Float, resampled_means: Float) -> SetSummary:
     scatter = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1], np.nan)
     low, high = np.quantile(values, (0.16, 0.84), axis=0)
     return SetSummary(values.mean(axis=0), resampled_means.std(axis=0), scatter, low, high)
+
+
+def _measurable(mean: Float) -> Float:
+    return np.where(np.abs(mean) > NEGLIGIBLE * np.max(np.abs(mean), initial=0), mean, 0)
 
 
 def _relative(generated: Float, reference: Float) -> Float:

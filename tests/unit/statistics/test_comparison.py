@@ -108,6 +108,13 @@ def test_bins_without_reference_are_left_out():
     assert found.mean_absolute.value == pytest.approx(1.0)
 
 
+def test_rounding_is_no_reference():
+    values = np.array([[1.0, 1e-17], [1.2, 3e-17], [0.8, 2e-17]])
+    found = compare_bins(measured(values), measured(1.1 * values + 1e-15))
+    assert np.isnan(found.relative_difference[1])
+    assert found.worst.value == pytest.approx(0.1)
+
+
 def test_the_same_seed_gives_the_same_numbers():
     random = np.random.default_rng(8)
     sets = draw(random, 20), draw(random, 20)
