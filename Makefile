@@ -1,0 +1,38 @@
+# Everything a newcomer needs: `make demo` shows what rhodiff does, `make test` proves it. Both set themselves up.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo-run
+# torch is pinned where a machine without accelerator would otherwise fetch gigabytes of GPU libraries
+TORCH ?= torch==2.13.0
+
+.PHONY: demo test check bench clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp for each set of extras: reinstalled when the requirements change.
+$(VENV)/.installed-%: pyproject.toml | $(BIN)/python
+	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/pip install --quiet "$(TORCH)"
+	$(BIN)/pip install --quiet --editable ".[$*]"
+	touch $@
+
+demo: $(VENV)/.installed-demo
+	mkdir -p $(DEMO)
+	test -f $(DEMO)/rhodiff.yaml || $(BIN)/rhodiff-hpc init demo -o $(DEMO)/rhodiff.yaml
+	$(BIN)/rhodiff-hpc run pipeline -c $(DEMO)/rhodiff.yaml
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) build dist $(DEMO)
