@@ -36,7 +36,7 @@ __all__ = ["distribution_figure", "spectrum_figure"]
 Float = NDArray[np.float64]
 
 WELL_MEASURED = 0.1
-"""Relative error of the bins that set the range of a ratio panel."""
+"""Relative error of the bins that set the range of a ratio panel, beside those that differ by 3σ."""
 
 DECADES = 1e10
 """Largest range of a logarithmic axis; what lies below is rounding."""
@@ -69,7 +69,7 @@ def spectrum_figure(
         _draw_sets(top, comparisons)
         _draw_ratios(bottom, comparisons, training)
         bottom.set_xlabel(label(first.axis_name, first.axis_unit))
-        _limit_spectrum(top, first)
+        _limit_spectrum(top, comparisons)
         if nyquist is not None:
             _mark_nyquist((top, bottom), nyquist)
         _name_training(top, training)
@@ -187,7 +187,8 @@ def _half_range(comparisons: Mapping[str, BinnedComparison]) -> float:
     largest = 12.0
     for one in comparisons.values():
         error = np.where(np.isfinite(one.relative_error), one.relative_error, 0)
-        sure = np.isfinite(one.relative_difference) & (error < WELL_MEASURED) & _known_error(one)
+        small = error < np.fmax(WELL_MEASURED, np.abs(one.relative_difference) / 3)
+        sure = np.isfinite(one.relative_difference) & small & _known_error(one)
         reach = np.abs(one.relative_difference[sure]) + error[sure]
         largest = max(largest, 110 * float(np.max(reach, initial=0)))
     return min(largest, WIDEST)
@@ -199,8 +200,10 @@ def _known_error(one: BinnedComparison) -> NDArray[np.bool_]:
     return known if np.any(known) else ~known
 
 
-def _limit_spectrum(axes: Axes, first: BinnedComparison) -> None:
-    positive = first.reference.mean[first.reference.mean > 0]
+def _limit_spectrum(axes: Axes, comparisons: Mapping[str, BinnedComparison]) -> None:
+    first = _first(comparisons)
+    means = np.stack([first.reference.mean, *(one.generated.mean for one in comparisons.values())])
+    positive = means[means > 0]
     if len(positive):
         axes.set_ylim(max(positive.min(), positive.max() / DECADES) / 4, positive.max() * 4)
     axes.set_xlim(first.axis[0] / 1.15, first.axis[-1] * 1.15)

@@ -4,6 +4,7 @@ The page is laid out in ``template.html``; everything that a user or a run suppl
 numbers are data URIs in the page itself.
 """
 
+import math
 from pathlib import Path
 
 import jinja2
@@ -42,6 +43,8 @@ def render_report(content: ReportContent) -> str:
 def _format_expected(number: KeyNumber) -> str:
     """What a perfect model would show at these set sizes: the floor, or the ideal with the error of the number."""
     scale, unit = (100, " %") if number.percent else (1, "")
+    if number.ideal is None and math.isnan(number.estimate.floor):
+        return format_number(math.nan)
     if number.ideal is None:
         return f"{format_number(scale * number.estimate.floor, 2)}{unit}"
     return f"{format_number(scale * number.ideal)}{unit}"

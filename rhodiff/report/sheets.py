@@ -48,8 +48,7 @@ def sample_sheet(
     """
     rows = _rows(reference, spec, labels[0], num_columns, num_rows)
     rows += _rows(generated, spec, labels[1], num_columns, num_rows)
-    shown = num_columns * num_rows
-    return draw_grid(rows, spec, _scale(spec, reference, generated[:shown]))
+    return draw_grid(rows, spec, _scale(rows, reference))
 
 
 def data_sheet(
@@ -67,7 +66,8 @@ def data_sheet(
     Raises:
         DataError: if the fields do not fit the spec, or there are none.
     """
-    return draw_grid(_rows(fields, spec, "", num_columns, num_rows, captions), spec, _scale(spec, fields))
+    rows = _rows(fields, spec, "", num_columns, num_rows, captions)
+    return draw_grid(rows, spec, _scale(rows, fields))
 
 
 def trajectory_figure(
@@ -98,11 +98,12 @@ def trajectory_figure(
         titles = [f"σ = {noise_levels[step]:.3g}" if number == 0 else "" for step in steps]
         panels = [Panel(_middle(sample[step]), title) for step, title in zip(steps, titles, strict=True)]
         rows.append(Row(f"sample {number}", tuple(panels)))
-    return draw_grid(rows, spec, _scale(spec, trajectory[:, -1], trajectory[:num_rows]))
+    return draw_grid(rows, spec, _scale(rows, trajectory[:, -1]))
 
 
-def _scale(spec: FieldSpec, reference: Fields, *others: Fields) -> Scale:
-    return Scale.spanning(reference, *others) if spec.ndim == 1 else Scale.of(reference)
+def _scale(rows: Sequence[Row], reference: Fields) -> Scale:
+    panels = [panel.values for row in rows for panel in row.panels]
+    return Scale.spanning(*panels) if panels[0].ndim == 1 else Scale.of(reference)
 
 
 def _rows(

@@ -10,9 +10,10 @@ the *error*, that of the mean, from a bootstrap over independent groups (:mod:`r
 are correlated in general; errors are given bin by bin.
 
 The mean over bins of |d| cannot be negative and is not zero for a perfect model. Its *floor* is what two sets of
-these sizes would show if their true means were equal: the mean over resamples of the same number made from d_b - d.
-With ``matched`` sets (the same groups in the same shares, e.g. samples at the parameters of the reference fields)
-both sides are resampled together, and the part of the scatter that comes from the parameters drops out.
+these sizes would show if their true means were equal: the mean over resamples of the same number made from
+(1 + d_b) / (1 + d) - 1, the fluctuation of the ratio about itself, so that a wrong amplitude does not raise it. With
+``matched`` sets (the same groups in the same shares, e.g. samples at the parameters of the reference fields) both
+sides are resampled together, and the part of the scatter that comes from the parameters drops out.
 
 A difference between training and reference fields is had by giving the training set as ``generated``.
 
@@ -157,7 +158,8 @@ def compare_bins(
     difference = _relative(other.mean, _measurable(summary.mean))
     resampled = np.where(np.isfinite(difference), _relative(other_means, means), np.nan)
     error = resampled.std(axis=0)
-    worst, worst_axis = _worst(reference.axis, difference, resampled, error)
+    noise = _relative(1 + resampled, 1 + difference)
+    worst, worst_axis = _worst(reference.axis, difference, noise, error)
     return BinnedComparison(
         **reference.attributes(),
         axis=reference.axis,
@@ -169,7 +171,7 @@ def compare_bins(
         relative_difference=difference,
         relative_error=error,
         difference_sigma=np.divide(difference, error, out=np.full_like(error, np.nan), where=error > 0),
-        mean_absolute=_mean_absolute(difference, resampled),
+        mean_absolute=_mean_absolute(difference, resampled, noise),
         worst=worst,
         worst_axis=worst_axis,
     )
@@ -196,19 +198,19 @@ def _relative(generated: Float, reference: Float) -> Float:
     return ratio - 1
 
 
-def _mean_absolute(difference: Float, resampled: Float) -> Estimate:
+def _mean_absolute(difference: Float, resampled: Float, noise: Float) -> Estimate:
     known = np.isfinite(difference)
     if not known.any():
         return Estimate(np.nan, np.nan)
     numbers = np.abs(resampled[:, known]).mean(axis=1)
-    floor = np.abs(resampled - difference)[:, known].mean()
+    floor = np.abs(noise[:, known]).mean()
     return Estimate(float(np.abs(difference[known]).mean()), float(numbers.std()), float(floor))
 
 
-def _worst(axis: Float, difference: Float, resampled: Float, error: Float) -> tuple[Estimate, float]:
+def _worst(axis: Float, difference: Float, noise: Float, error: Float) -> tuple[Estimate, float]:
     known = np.flatnonzero(np.isfinite(difference))
     if not len(known):
         return Estimate(np.nan, np.nan), float("nan")
     bin_ = known[np.argmax(np.abs(difference[known]))]
-    floor = np.abs(resampled - difference)[:, known].max(axis=1).mean()
+    floor = np.abs(noise[:, known]).max(axis=1).mean()
     return Estimate(float(abs(difference[bin_])), float(error[bin_]), float(floor)), float(axis[bin_])

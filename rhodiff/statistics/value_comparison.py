@@ -9,7 +9,8 @@ W_1, moments and quantiles are exact for the given cells. Their errors come from
 (:mod:`rhodiff.statistics.resampling`): moments from power sums of the groups, W_1 and quantiles from the groups'
 cumulative distributions on a grid of 1024 points, half at quantiles of the reference, half evenly from the smallest
 to the largest value. The floor of W_1 / s_ref is what two sets of these sizes would show if their distributions were
-equal (as in :mod:`rhodiff.statistics.comparison`).
+equal, made from the fluctuations of both cumulative distributions about themselves, those of the generated fields
+moved and stretched to the mean and width of the reference.
 
 Axes: ``[group, point]``, ``[resample, point]``.
 """
@@ -108,7 +109,7 @@ def compare_values(
     grid = _grid(first, second)
     spread = _Resampled.of(first, groups, grid, one, resamples, seed, REFERENCE)
     other = _Resampled.of(second, other_groups, grid, one, resamples, seed, REFERENCE if matched else GENERATED)
-    w1_error, w1_floor = _distance_spread(spread, other, grid)
+    w1_error, w1_floor = _distance_spread(spread, other, grid, two.mean + (grid - one.mean) * (two.std / one.std))
     mean_error, _, skewness_error, kurtosis_error = (other.moments - spread.moments).std(axis=0)
     std_error = (other.moments[:, 1] / spread.moments[:, 1]).std()
     return ValueComparison(
@@ -185,9 +186,16 @@ def _central(raw: Float) -> Float:
     return np.stack([mean, std, skewness, kurtosis], axis=1)
 
 
-def _distance_spread(reference: _Resampled, generated: _Resampled, grid: Float) -> tuple[float, float]:
-    """Standard error and floor of W1, the integral over x of |F_ref - F_gen|, in units of the values."""
-    difference = generated.resampled - reference.resampled
-    noise = difference - (generated.cumulative - reference.cumulative)
-    distances = np.trapezoid(np.abs(difference), grid, axis=1)
+def _distance_spread(
+    reference: _Resampled, generated: _Resampled, grid: Float, generated_grid: Float
+) -> tuple[float, float]:
+    """Standard error and floor of W1, the integral over x of |F_ref - F_gen|, in units of the values.
+
+    For the floor, the fluctuation of F_gen at a point of the grid is taken from ``generated_grid``.
+    """
+    distances = np.trapezoid(np.abs(generated.resampled - reference.resampled), grid, axis=1)
+    noise = reference.resampled - reference.cumulative
+    generated_noise = generated.resampled - generated.cumulative
+    for row, generated_row in zip(noise, generated_noise, strict=True):
+        row -= np.interp(generated_grid, grid, generated_row, left=0, right=0)
     return float(distances.std()), float(np.trapezoid(np.abs(noise), grid, axis=1).mean())

@@ -58,6 +58,14 @@ def test_the_floor_is_what_two_sets_of_one_distribution_show():
         assert floor == pytest.approx(shown, rel=0.1)
 
 
+def test_a_wrong_amplitude_does_not_raise_the_floor():
+    random = np.random.default_rng(10)
+    reference, generated = draw(random, 40), draw(random, 40)
+    truth = compare_bins(reference, generated).mean_absolute.floor
+    wrong = compare_bins(reference, replace(generated, values=1000 * generated.values)).mean_absolute
+    assert wrong.floor == pytest.approx(truth, rel=1e-9)
+
+
 def test_pulls_of_equal_sets_are_standard_normal():
     random = np.random.default_rng(3)
     pulls = [compare_bins(draw(random, 50), draw(random, 50), resamples=200).difference_sigma for _ in range(100)]

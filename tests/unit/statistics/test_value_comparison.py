@@ -44,6 +44,13 @@ def test_the_floor_of_w1_is_what_two_sets_of_one_distribution_show():
     assert np.mean([pair.w1_over_std.floor for pair in pairs]) == pytest.approx(shown, rel=0.1)
 
 
+def test_a_wrong_mean_and_width_do_not_raise_the_floor():
+    random = np.random.default_rng(7)
+    reference, generated = fields(random, 40), fields(random, 30)
+    truth = compare_values(reference, generated).w1_over_std.floor
+    assert compare_values(reference, 1.0 + 3 * generated).w1_over_std.floor == pytest.approx(truth, rel=0.02)
+
+
 def test_matched_groups_take_the_scatter_of_parameters_out():
     random = np.random.default_rng(3)
     labels = np.repeat(np.arange(20), 3)
