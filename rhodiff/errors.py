@@ -3,7 +3,15 @@
 A message says what was got, what is allowed and what to do, and names the key path or the file.
 """
 
-__all__ = ["ConfigError", "DataError", "EnvironmentLacksError", "RhodiffError", "RunBusyError", "StoppedEarly"]
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "EnvironmentLacksError",
+    "PeerEndedError",
+    "RhodiffError",
+    "RunBusyError",
+    "StoppedEarly",
+]
 
 
 class RhodiffError(Exception):
@@ -32,6 +40,18 @@ class EnvironmentLacksError(RhodiffError):
     """The environment lacks something that was demanded: a package, a device, a backend (exit code 5)."""
 
     exit_code = 5
+
+
+class PeerEndedError(RhodiffError):
+    """All processes of a training end for one reason, which the first of them tells: nothing more is to be said.
+
+    Args:
+        exit_code: that of the reason.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("the first process of this training says why it ended")
+        self.exit_code = exit_code
 
 
 class StoppedEarly(RhodiffError):  # noqa: N818 - not an error: the state is saved

@@ -13,7 +13,7 @@ from rhodiff.cli.console import Console
 from rhodiff.cli.data import app as data_app
 from rhodiff.cli.init import init
 from rhodiff.cli.run import run
-from rhodiff.errors import RhodiffError, StoppedEarly
+from rhodiff.errors import PeerEndedError, RhodiffError, StoppedEarly
 
 __all__ = ["app", "main"]
 
@@ -51,6 +51,8 @@ def main() -> None:
     except StoppedEarly as stopped:
         Console().note(str(stopped))
         sys.exit(stopped.exit_code)
+    except PeerEndedError as ended:
+        sys.exit(ended.exit_code)
     except RhodiffError as error:
         Console().error(str(error))
         sys.exit(error.exit_code)
