@@ -154,15 +154,18 @@ class _Resampled:
         seed: int,
         purpose: int,
     ) -> "_Resampled":
-        counts = np.zeros((groups.count, len(grid)))
+        below = np.zeros((groups.count, len(grid)))
         powers = np.zeros((groups.count, 4))
         for field, group in zip(fields, groups.index, strict=True):
-            counts[group] += np.bincount(np.searchsorted(grid, field.ravel()), minlength=len(grid))
-            scaled = (field.ravel().astype(np.float64) - scale.mean) / scale.std
-            powers[group] += [np.sum(scaled**p) for p in (1, 2, 3, 4)]
-        below = GroupSums(np.cumsum(counts, axis=1), counts.sum(axis=1))
-        raw = GroupSums(powers, below.weights).resampled_means(resamples, seed, purpose)
-        return cls(below.mean(), below.resampled_means(resamples, seed, purpose), _central(raw))
+            values = np.sort(field, axis=None).astype(np.float64)
+            below[group] += np.searchsorted(values, grid, side="right")
+            scaled = (values - scale.mean) / scale.std
+            square = scaled * scaled
+            powers[group] += [scaled.sum(), square.sum(), scaled @ square, square @ square]
+        cells = below[:, -1]
+        shares = GroupSums(below, cells)
+        raw = GroupSums(powers, cells).resampled_means(resamples, seed, purpose)
+        return cls(shares.mean(), shares.resampled_means(resamples, seed, purpose), _central(raw))
 
     def quantiles(self, grid: Float, probabilities: Float) -> Float:
         """Quantiles of each resample, ``[resample, quantile]``."""
