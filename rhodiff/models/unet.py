@@ -190,7 +190,7 @@ class UNet(nn.Module):
         return build_attention(kind, channels, settings.heads, settings.head_channels, settings.norm_groups)
 
     def _encoder(self, level: int, in_channels: int, channels: int) -> Encoder:
-        num_blocks = _by_level(self.settings.blocks, level)
+        num_blocks = _num_blocks(self.settings, level)
         blocks = [self._block(channels if i else in_channels, channels) for i in range(num_blocks)]
         attention = self._attention(_by_level(self.settings.attention, level), channels)
         downsample: nn.Module = nn.Identity()
@@ -199,7 +199,7 @@ class UNet(nn.Module):
         return Encoder(blocks, attention, self.settings.skip == "block", downsample)
 
     def _decoder(self, level: int, channels: int, out_channels: int) -> Decoder:
-        num_blocks = _by_level(self.settings.blocks, level)
+        num_blocks = _num_blocks(self.settings, level)
         num_skips = num_blocks if self.settings.skip == "block" else 1
         blocks = [
             self._block((out_channels if i else channels) + (channels if i < num_skips else 0), out_channels)
@@ -238,6 +238,11 @@ def check_shape(settings: UNetSettings, shape: tuple[int, ...]) -> None:
 
 def _total_stride(settings: UNetSettings) -> int:
     return int(settings.stem_patch * 2 ** (len(settings.multipliers) - 1))
+
+
+def _num_blocks(settings: UNetSettings, level: int) -> int:
+    blocks = settings.blocks
+    return max(1, level) if blocks == "graded" else _by_level(blocks, level)
 
 
 def _by_level(setting: T | tuple[T, ...], level: int) -> T:

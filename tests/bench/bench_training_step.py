@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 PEERS = ("lucidrains", "diffusers")
-OURS = {"multipliers": [1, 2, 4, 8], "blocks": [1, 1, 2, 3]}
+OURS = {"multipliers": [1, 2, 4, 8]}
 """Our U-Net at the parameters of the peers, 35 M; all else is default."""
 
 
@@ -49,9 +49,9 @@ class Worker:
         return json.loads(line)
 
 
-def compare(peer: str, peers: Path, repeats: int) -> dict[str, float]:
+def compare(peer: str, peers: Path, repeats: int, model: str) -> dict[str, float]:
     """Medians of paired steps against one peer."""
-    ours = Worker([sys.executable, str(HERE / "step_rhodiff.py"), json.dumps(OURS)])
+    ours = Worker([sys.executable, str(HERE / "step_rhodiff.py"), model])
     theirs = Worker([str(peers / "bin" / "python"), str(HERE / f"step_{peer}.py")])
     result = {"ours_parameters": ours.num_parameters, "theirs_parameters": theirs.num_parameters}
     for order in ("train", "denoise"):
@@ -70,11 +70,13 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, default=os.environ.get("RHODIFF_BENCH_PEERS"))
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--only", choices=PEERS)
+    parser.add_argument("--model", default=json.dumps(OURS), help="our model section as JSON")
     arguments = parser.parse_args()
     if arguments.peers is None:
         parser.error("give --peers FOLDER, made by tests/bench/setup_peers.sh FOLDER")
     names = [arguments.only] if arguments.only else PEERS
-    print(json.dumps({name: compare(name, Path(arguments.peers), arguments.repeats) for name in names}, indent=2))
+    peers, repeats, model = Path(arguments.peers), arguments.repeats, arguments.model
+    print(json.dumps({name: compare(name, peers, repeats, model) for name in names}, indent=2))
 
 
 if __name__ == "__main__":

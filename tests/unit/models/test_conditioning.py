@@ -37,7 +37,7 @@ def test_unfit_training_values_are_refused():
         ConditioningTable.fit(Conditioning(parameters=("mas",)), NAMES, TRAINING)
     with pytest.raises(DataError, match="'time' holds NaN"):
         ConditioningTable.fit(SETTINGS, NAMES, np.where(TRAINING == 300, np.nan, TRAINING))
-    with pytest.raises(ConfigError, match="'mass' is 0.25 in the whole training split"):
+    with pytest.raises(ConfigError, match=r"'mass' is 0\.25 in the whole training split"):
         ConditioningTable.fit(SETTINGS, NAMES, TRAINING[:1].repeat(3, axis=0))
     ConditioningTable.fit(Conditioning(parameters=("time",), embedding="hash"), ["time"], TRAINING[:1, :1])
 

@@ -167,6 +167,14 @@ def test_paper_a_has_31_million_parameters():
     assert count == pytest.approx(31.2e6, rel=0.01)
 
 
+def test_graded_blocks_are_few_where_cells_are_many():
+    graded, listed = (
+        build_model(small(multipliers=(1, 1, 2, 2), blocks=blocks), spec_of(16))
+        for blocks in ("graded", (1, 1, 2, 3))
+    )
+    assert graded.state_dict().keys() == listed.state_dict().keys()
+
+
 def test_a_state_dict_restores_the_function():
     model = awake(build_model(small(), spec_of(8, 8)))
     other = build_model(small(), spec_of(8, 8))
