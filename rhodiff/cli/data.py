@@ -59,8 +59,9 @@ def verify(path: StorePath, as_json: JsonOutput = False) -> None:
 
     inspected = inspect(path)
     faults = find_faults(inspected)
-    lines = [f"shard {fault.shard}: {fault.reason}" for fault in faults]
-    summary = f"{len(inspected.markers) - len(faults)} of {len(inspected.markers)} shards are sound"
+    lines = [fault.describe() for fault in faults]
+    damaged = sum(fault.shard is not None for fault in faults)
+    summary = f"{len(inspected.markers) - damaged} of {len(inspected.markers)} shards are sound"
     listed = [{"shard": fault.shard, "reason": fault.reason} for fault in faults]
     Console(as_json=as_json).result(
         "\n".join([*lines, summary]), {"path": str(path), "num_shards": len(inspected.markers), "faults": listed}
@@ -79,8 +80,9 @@ def repair(path: StorePath, as_json: JsonOutput = False) -> None:
     inspected = inspect(path)
     faults = repair_store(inspected, console)
     done = "made again" if inspected.is_data_set else "forgotten: 'rhodiff-hpc run sample' makes them again"
-    text = "\n".join([*(f"shard {fault.shard}: {fault.reason}" for fault in faults), f"{len(faults)} shards {done}"])
-    console.result(text, {"path": str(path), "repaired": [fault.shard for fault in faults]})
+    shards = [fault.shard for fault in faults if fault.shard is not None]
+    text = "\n".join([*(fault.describe() for fault in faults), f"{len(shards)} shards {done}"])
+    console.result(text, {"path": str(path), "repaired": shards})
 
 
 @app.command()

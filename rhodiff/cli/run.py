@@ -55,12 +55,13 @@ def run(
 
     _refuse_idle_options(stage, procs, part, workflow)
     place = place_from_environment(os.environ)
+    _refuse_repeated_work(stage, procs, part, place)
     console = Console(quiet=quiet or place.rank > 0, as_json=as_json)
     folder = config.resolve().parent
     workspace = Workspace(load_experiment(config, overrides or []), folder, console)
     command = _Command(console, workspace, place, config, list(overrides or []), procs)
     if dry_run:
-        command.show_plan(stage)
+        command.show_plan(stage, workflow or "pipeline")
     elif stage is Stage.PIPELINE:
         command.run_pipeline(workflow or "pipeline")
     else:
@@ -78,6 +79,21 @@ def _refuse_idle_options(stage: Stage, procs: int, part: str | None, workflow: s
         raise ConfigError("--procs has no effect on 'report': leave it out")
     if workflow is not None and stage is not Stage.PIPELINE:
         raise ConfigError(f"--workflow has no effect on '{stage}': leave it out")
+
+
+def _refuse_repeated_work(stage: Stage, procs: int, part: str | None, place: "Place") -> None:
+    """Only a training is shared between the processes of a launcher."""
+    from rhodiff.errors import ConfigError
+
+    if place.world_size == 1:
+        return
+    if procs > 1:
+        raise ConfigError(f"--procs has no effect under a launcher, which started {place.world_size} processes")
+    if part is None and stage is not Stage.TRAIN:
+        raise ConfigError(
+            f"a launcher (torchrun, srun) started {place.world_size} processes, each of which would run all of "
+            f"'{stage}': only 'train' shares its work so. Start one process, or give each a --part"
+        )
 
 
 class _Command:
@@ -125,11 +141,13 @@ class _Command:
         if is_last and self.place.rank == 0:
             self.console.result(text, {"stage": stage.value, **value})
 
-    def show_plan(self, stage: Stage) -> None:
-        """Say what the stage would do."""
+    def show_plan(self, stage: Stage, workflow: str) -> None:
+        """Say what the stage, or each stage of the workflow, would do."""
+        from rhodiff.stages.pipeline import load_workflow
         from rhodiff.stages.plan import plan_stage
 
-        plans = plan_stage(self.workspace, stage.value)
+        stages = load_workflow(workflow).order() if stage is Stage.PIPELINE else [stage.value]
+        plans = [plan_stage(self.workspace, name) for name in stages]
         text = "\n".join(plan.describe() for plan in plans)
         self.console.result(text, {"stage": stage.value, "plan": [plan.to_plain() for plan in plans]})
 

@@ -1,7 +1,7 @@
 """From a YAML file and ``--set`` overrides to a checked :class:`Experiment`, with errors that name the key path."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,6 +22,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key '{key}' is given twice", key_node.start_mark
@@ -101,7 +103,7 @@ def _replaced(node: Any, keys: list[str], value: Any, path: str) -> Any:
         return value
     key, rest = keys[0], keys[1:]
     if isinstance(node, list):
-        if not key.isdigit() or int(key) >= len(node):
+        if not key.isdecimal() or int(key) >= len(node):
             raise ConfigError(f"--set {path}: '{key}' is no index of a list of {len(node)}")
         changed_list = list(node)
         changed_list[int(key)] = _replaced(node[int(key)], rest, value, path)
@@ -134,6 +136,11 @@ def _reason(detail: Any) -> tuple[str, str]:
         return "unknown key", _suggestion(detail["loc"])
     if detail["type"] == "missing":
         return "missing", _description(detail["loc"])
+    if detail["type"] == "union_tag_not_found":
+        return "its 'kind' is missing", f". Allowed: {', '.join(_kinds_at(detail['loc']))}"
+    if detail["type"] == "union_tag_invalid":
+        given, allowed = str(detail["ctx"]["tag"]), _kinds_at(detail["loc"])
+        return f"unknown kind '{given}'", f"{_nearest(given, allowed)} Allowed: {', '.join(allowed)}"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ").replace("valid tuple", "valid list")
     if isinstance(detail["input"], dict | list):
         return message, ""
@@ -175,9 +182,16 @@ def _sections_at(location: tuple[int | str, ...]) -> list[type[Section]]:
 
 def _suggestion(location: tuple[int | str, ...]) -> str:
     allowed = sorted({name for section in _sections_at(location[:-1]) for name in section.model_fields})
-    nearest = difflib.get_close_matches(str(location[-1]), allowed, n=1, cutoff=0.5)
-    hint = f"; did you mean '{nearest[0]}'?" if nearest else "."
-    return f"{hint} Allowed here: {', '.join(allowed)}"
+    return f"{_nearest(str(location[-1]), allowed)} Allowed here: {', '.join(allowed)}"
+
+
+def _nearest(given: str, allowed: Sequence[str]) -> str:
+    nearest = difflib.get_close_matches(given, allowed, n=1, cutoff=0.5)
+    return f"; did you mean '{nearest[0]}'?" if nearest else "."
+
+
+def _kinds_at(location: tuple[int | str, ...]) -> list[str]:
+    return [section.model_fields["kind"].default for section in _sections_at(location)]
 
 
 def _description(location: tuple[int | str, ...]) -> str:

@@ -6,9 +6,9 @@ what is computed (see :mod:`rhodiff.config.identity`).
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 __all__ = ["Operational", "Section", "result_settings"]
 
@@ -22,6 +22,23 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, allow_inf_nan=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_numbers(cls, settings: Any) -> Any:
+        """YAML reads ``off`` as false, which pydantic would take for the number 0 (``ema_gamma: off``)."""
+        for name, value in settings.items() if isinstance(settings, dict) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field is not None and not _admits_bool(field.annotation):
+                raise ValueError(
+                    f"'{name}' is {str(value).lower()} (YAML reads yes, no, on and off so too), but it is no switch; "
+                    "where a setting can be left empty, say null"
+                )
+        return settings
+
+
+def _admits_bool(annotation: Any) -> bool:
+    return annotation in (bool, Any) or any(_admits_bool(part) for part in get_args(annotation))
 
 
 def result_settings(section: Section) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def run_processes(commands: Sequence[Sequence[str]]) -> int:
     """Run commands side by side with torchrun's variables set, and wait for all.
 
     If one fails the others are told to stop (SIGTERM) and killed after a grace time. Stop signals that this process
-    gets are passed on.
+    gets are passed on. What the commands print on stdout is dropped: the result is the caller's to show.
 
     Args:
         commands: program and arguments of each.
@@ -27,17 +27,18 @@ def run_processes(commands: Sequence[Sequence[str]]) -> int:
         The exit code of the first process that failed, else 0.
     """
     port = _free_port()
-    children = [
-        subprocess.Popen(command, env=_environment(rank, len(commands), port))
-        for rank, command in enumerate(commands)
-    ]
+    children: list[subprocess.Popen[bytes]] = []
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
+        # Ctrl-C reaches the whole process group: a second SIGINT would tell the children not to save any more.
         for child in children:
-            child.send_signal(number)
+            child.send_signal(signal.SIGTERM if number == signal.SIGINT else number)
 
     previous = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)}
     try:
+        for rank, command in enumerate(commands):
+            environment = _environment(rank, len(commands), port)
+            children.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
         return _wait(children)
     finally:
         for number, handler in previous.items():

@@ -1,34 +1,52 @@
 """Looking after stores: what they hold, whether every shard is what its marker vouches for, and mending them."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rhodiff.config.evaluation import Evaluation
 from rhodiff.config.experiment import Experiment, Paths
 from rhodiff.config.fields import Data
 from rhodiff.errors import DataError
 from rhodiff.runtime.progress import Observer
 from rhodiff.stages.prepare import prepare
 from rhodiff.stages.workspace import Workspace
-from rhodiff.store.arrays import FieldStore, num_shards, open_fields, shard_files
+from rhodiff.store.arrays import FieldStore, num_shards, open_fields, shard_files, shared_files
 from rhodiff.store.files import checksum, read_marker
 from rhodiff.store.layout import DataFolder, RunFolder
 
-__all__ = ["Inspected", "ShardFault", "find_faults", "inspect", "repair"]
+__all__ = ["Fault", "Inspected", "find_faults", "inspect", "repair"]
 
 
 @dataclass(frozen=True)
-class ShardFault:
-    """A shard that is not what it should be."""
+class Fault:
+    """A part of a store that is not what it should be.
 
-    shard: int
+    Attributes:
+        shard: number of the shard; None: the store as a whole.
+        marker: the marker that vouches, or should, for the part.
+        reason: what was found.
+    """
+
+    shard: int | None
     marker: Path
     reason: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"{'store' if self.shard is None else f'shard {self.shard}'}: {self.reason}"
 
 
 @dataclass(frozen=True)
 class Inspected:
-    """A store with the place of its markers."""
+    """A store with the place of its markers.
+
+    Attributes:
+        store: the store.
+        markers: marker of each shard.
+        done: marker of a whole data set; None for generated samples.
+    """
 
     store: FieldStore
     markers: tuple[Path, ...]
@@ -46,7 +64,7 @@ def inspect(path: Path) -> Inspected:
     Raises:
         DataError: if it is neither.
     """
-    store = open_fields(path)
+    store = open_fields(path.resolve())
     shards = range(num_shards(store.num_fields, store.shard_length))
     if store.path.name == "fields.zarr":
         folder = DataFolder(store.path.parent)
@@ -57,24 +75,26 @@ def inspect(path: Path) -> Inspected:
     return Inspected(store, tuple(run.samples_marker(store.path.stem, s) for s in shards), None)
 
 
-def find_faults(inspected: Inspected) -> list[ShardFault]:
-    """Compare every file of every shard with what its marker vouches for, reading all of it."""
-    faults = []
-    for shard, marker in enumerate(inspected.markers):
-        reason = _fault(inspected, shard, marker)
-        if reason is not None:
-            faults.append(ShardFault(shard, marker, reason))
+def find_faults(inspected: Inspected) -> list[Fault]:
+    """Compare every file with what its marker vouches for, reading all of it; the store as a whole comes last."""
+    store = inspected.store
+    faults = [
+        Fault(shard, marker, reason)
+        for shard, marker in enumerate(inspected.markers)
+        if (reason := _fault(marker, shard_files(store, shard))) is not None
+    ]
+    if inspected.done is not None and (reason := _fault(inspected.done, shared_files(store))) is not None:
+        faults.append(Fault(None, inspected.done, reason))
     return faults
 
 
-def _fault(inspected: Inspected, shard: int, marker: Path) -> str | None:
+def _fault(marker: Path, files: Sequence[Path]) -> str | None:
     content = read_marker(marker)
     if content is None:
-        return "not written (no marker)"
+        return f"not finished (no marker {marker.name})"
     root = marker.parent.parent
-    expected = {os.path.relpath(file, root) for file in shard_files(inspected.store, shard)}
-    if set(content["files"]) != expected:
-        return "its marker vouches for other files"
+    if set(content["files"]) != {os.path.relpath(file, root) for file in files}:
+        return f"its marker {marker.name} vouches for other files"
     for name, vouched in content["files"].items():
         file = root / name
         if not file.exists():
@@ -86,19 +106,26 @@ def _fault(inspected: Inspected, shard: int, marker: Path) -> str | None:
     return None
 
 
-def repair(inspected: Inspected, observer: Observer) -> list[ShardFault]:
+def repair(inspected: Inspected, observer: Observer) -> list[Fault]:
     """Make the faulty shards of a data set again; of samples, forget them so that ``run sample`` makes them again.
 
     Returns:
         The faults that were found.
 
     Raises:
-        DataError: if the input files are not those that the data set was made from.
+        DataError: if the input files are not those that the data set was made from, or what all shards share is
+            damaged.
     """
     faults = find_faults(inspected)
-    if not faults and (inspected.done is None or inspected.done.exists()):
+    if not faults:
         return faults
     workspace = _workspace_of(inspected, observer) if inspected.is_data_set else None
+    for fault in faults:
+        if fault.shard is None and read_marker(fault.marker) is not None:
+            raise DataError(
+                f"{inspected.store.path} cannot be repaired: {fault.reason}, which all shards depend on. Remove the "
+                "folder and run 'rhodiff-hpc run prepare'"
+            )
     for fault in faults:
         fault.marker.unlink(missing_ok=True)
     if workspace is not None and inspected.done is not None:
@@ -110,10 +137,19 @@ def repair(inspected: Inspected, observer: Observer) -> list[ShardFault]:
 def _workspace_of(inspected: Inspected, observer: Observer) -> Workspace:
     """The experiment, as far as the data set remembers it."""
     attributes, folder = inspected.store.attributes, inspected.store.path.parent
+    if not {"data", "identity", "folder"} <= set(attributes):
+        raise DataError(f"{folder} cannot be repaired: it was not made by 'rhodiff-hpc run prepare'")
+    data = Data.model_validate(attributes["data"])
+    if folder.name != f"{data.source.kind}-{attributes['identity']}":
+        raise DataError(
+            f"{folder} cannot be repaired: it was renamed from '{data.source.kind}-{attributes['identity']}'. Give "
+            "it that name back first"
+        )
     experiment = Experiment(
         name="repair",
-        data=Data.model_validate(attributes["data"]),
-        paths=Paths(data=folder.resolve().parent, runs=Path("runs")),
+        data=data,
+        paths=Paths(data=folder.parent, runs=Path("runs")),
+        evaluation=Evaluation(reference="test" if data.split.test else "validation"),
     )
     workspace = Workspace(experiment, Path(attributes["folder"]), observer)
     if workspace.data_folder.path.name != folder.name:

@@ -1,12 +1,15 @@
 """What a stage would do: tasks, files and bytes, worked out without writing anything."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
 from rhodiff.models.build import build_model, count_parameters
 from rhodiff.models.conditioning import ConditioningTable
-from rhodiff.stages.prepare import missing_shards
+from rhodiff.stages.evaluate import evaluation_tasks
+from rhodiff.stages.prepare import checked_split, missing_shards
+from rhodiff.stages.sample import sample_tasks
 from rhodiff.stages.sweep import check_sweep
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.arrays import num_shards
@@ -15,10 +18,10 @@ from rhodiff.training.schedule import decay_start
 
 __all__ = ["StagePlan", "plan_stage"]
 
-FILES_PER_SHARD = 4
-"""Fields, parameters, valid mask and marker."""
-FILES_PER_STORE = 10
-"""Metadata and the arrays that are not sharded."""
+FILES_PER_STORE = 8
+"""Metadata of the group and its five arrays, and the two arrays that are not sharded."""
+FILES_PER_RUN = 10
+"""Configuration, environment, journal, metrics, event files and the fitted transform, in round numbers."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class StagePlan:
         num_tasks: tasks in all.
         num_done: tasks that are done already.
         num_files: files it would leave behind in all, an upper bound.
-        size_bytes: bytes it would leave behind in all.
+        size_bytes: bytes of fields or weights it would leave behind in all, before compression.
         remark: what else is worth knowing.
     """
 
@@ -56,12 +59,12 @@ class StagePlan:
         return asdict(self)
 
 
-def plan_stage(workspace: Workspace, stage: str) -> list[StagePlan]:
-    """Plan a stage, or all stages of a pipeline.
+def plan_stage(workspace: Workspace, stage: str) -> StagePlan:
+    """Plan a stage.
 
     Args:
         workspace: the experiment.
-        stage: its name, or ``pipeline``.
+        stage: its name.
 
     Raises:
         ConfigError: if the stage could not run as configured.
@@ -73,27 +76,39 @@ def plan_stage(workspace: Workspace, stage: str) -> list[StagePlan]:
         "evaluate": _plan_evaluate,
         "report": _plan_report,
     }
-    return [planners[name](workspace) for name in (planners if stage == "pipeline" else [stage])]
+    return planners[stage](workspace)
 
 
 def _plan_prepare(workspace: Workspace) -> StagePlan:
     source, data = workspace.source, workspace.experiment.data
-    source.assign_split(data.split)
-    shards = num_shards(source.num_fields, data.shard_length)
+    checked_split(workspace)
+    length = min(data.shard_length, source.num_fields)
+    shards = num_shards(source.num_fields, length)
     return StagePlan(
         stage="prepare",
         folder=str(workspace.data_folder.path),
         num_tasks=shards,
         num_done=shards - len(missing_shards(workspace)),
-        num_files=FILES_PER_SHARD * shards + FILES_PER_STORE,
-        size_bytes=4 * source.num_fields * prod(source.spec.field_shape),
+        num_files=_files_per_shard(source.parameters) * shards + FILES_PER_STORE + 1,
+        size_bytes=_stored_bytes(source.num_fields, length, 4 * prod(source.spec.field_shape)),
         remark=f"{source.num_fields} fields of {' x '.join(map(str, source.spec.shape))} cells",
     )
+
+
+def _files_per_shard(parameters: Sequence[object], trajectory: int = 0) -> int:
+    """Fields, valid mask and marker, and where there are any the parameters and the trajectory."""
+    return 3 + (len(parameters) > 0) + (trajectory > 0)
+
+
+def _stored_bytes(num_fields: int, shard_length: int, field_bytes: int) -> int:
+    """Uncompressed fields, and in each shard an index of two integers a field and a checksum."""
+    return num_fields * field_bytes + num_shards(num_fields, shard_length) * (16 * shard_length + 4)
 
 
 def _plan_train(workspace: Workspace) -> StagePlan:
     training, conditioning = workspace.experiment.training, workspace.experiment.model.conditioning
     names = conditioning.parameters
+    ConditioningTable.columns(conditioning, [parameter.name for parameter in workspace.source.parameters])
     stand_in = ConditioningTable(
         names=names,
         mean=(0.0,) * len(names),
@@ -102,8 +117,6 @@ def _plan_train(workspace: Workspace) -> StagePlan:
     )
     network = build_model(workspace.experiment.model, workspace.source.spec, stand_in if names else None)
     parameters = count_parameters(network)
-    common = decay_start(training.optimizer, training.iterations)
-    found = CheckpointFolder(workspace.run_folder.checkpoints).list(training.iterations, common)
     checkpoints = -(-training.iterations // training.checkpoint_every)
     kept = checkpoints if training.keep_checkpoints is None else min(checkpoints, training.keep_checkpoints + 1)
     copies = 3 if training.ema_gamma is None else 4
@@ -111,29 +124,59 @@ def _plan_train(workspace: Workspace) -> StagePlan:
         stage="train",
         folder=str(workspace.run_folder.path),
         num_tasks=training.iterations,
-        num_done=found[-1].iteration if found else 0,
-        num_files=2 * kept + (checkpoints if training.sheet_samples else 0) + FILES_PER_STORE,
+        num_done=_iterations_done(workspace),
+        num_files=2 * kept + (checkpoints if training.sheet_samples else 0) + FILES_PER_RUN,
         size_bytes=4 * copies * parameters * kept,
         remark=f"{parameters / 1e6:.2f} million parameters; a task is an iteration at batch {training.batch_size}",
     )
+
+
+def _iterations_done(workspace: Workspace) -> int:
+    training = workspace.experiment.training
+    common = decay_start(training.optimizer, training.iterations)
+    found = CheckpointFolder(workspace.run_folder.checkpoints).list(training.iterations, common)
+    return found[-1].iteration if found else 0
+
+
+def _is_trained(workspace: Workspace) -> bool:
+    """Whether the checkpoints are those that sampling would find: only then its cells have their names."""
+    return _iterations_done(workspace) == workspace.experiment.training.iterations
 
 
 def _plan_sample(workspace: Workspace) -> StagePlan:
     check_sweep(workspace)
     settings, spec = workspace.experiment.sampling, workspace.source.spec
     cells = _num_cells(workspace)
-    shards = num_shards(settings.num_samples, settings.shard_length)
-    states = 1 + settings.trajectory
-    markers = len(list((workspace.run_folder.path / "markers").glob("samples-*.json")))
+    length = min(settings.shard_length, settings.num_samples)
+    shards = num_shards(settings.num_samples, length)
+    per_shard = _files_per_shard(workspace.experiment.model.conditioning.parameters, settings.trajectory)
+    per_cell = sum(
+        _stored_bytes(settings.num_samples, length, 4 * states * prod(spec.field_shape))
+        for states in (1, settings.trajectory)
+        if states
+    )
     return StagePlan(
         stage="sample",
         folder=str(workspace.run_folder.path / "samples"),
         num_tasks=cells * shards,
-        num_done=min(markers, cells * shards),
-        num_files=cells * (FILES_PER_SHARD * shards + FILES_PER_STORE),
-        size_bytes=4 * cells * settings.num_samples * states * prod(spec.field_shape),
+        num_done=_num_sampled(workspace),
+        num_files=cells * (per_shard * shards + FILES_PER_STORE + (settings.trajectory > 0)),
+        size_bytes=cells * per_cell,
         remark=f"{cells} cells of {settings.num_samples} fields",
     )
+
+
+def _num_sampled(workspace: Workspace) -> int:
+    if not _is_trained(workspace):
+        return 0
+    run = workspace.run_folder
+    return sum(run.samples_marker(t.cell.identity, t.shard).exists() for t in sample_tasks(workspace))
+
+
+def _num_evaluated(workspace: Workspace) -> int:
+    if not _is_trained(workspace):
+        return 0
+    return sum(workspace.run_folder.statistics_marker(t.identity).exists() for t in evaluation_tasks(workspace))
 
 
 def _num_cells(workspace: Workspace) -> int:
@@ -147,13 +190,12 @@ def _num_cells(workspace: Workspace) -> int:
 
 def _plan_evaluate(workspace: Workspace) -> StagePlan:
     comparisons = 1 + _num_cells(workspace)
-    markers = len(list((workspace.run_folder.path / "markers").glob("statistics-*.json")))
     per_comparison = 1 + len(workspace.experiment.evaluation.statistics) * 11
     return StagePlan(
         stage="evaluate",
         folder=str(workspace.run_folder.path / "statistics"),
         num_tasks=comparisons,
-        num_done=min(markers, comparisons),
+        num_done=_num_evaluated(workspace),
         num_files=comparisons * per_comparison,
         size_bytes=0,
         remark="each cell of the sweep, and training fields, against the reference",

@@ -8,15 +8,24 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rhodiff.errors import ConfigError, DataError
 from rhodiff.sources.source import TEST, TRAIN, VALIDATION
 from rhodiff.stages.parts import WHOLE, Part
 from rhodiff.stages.workspace import Workspace
-from rhodiff.store.arrays import FieldStore, create_fields, num_shards, open_fields, shard_range, write_shard
-from rhodiff.store.files import read_marker, write_json, write_marker
+from rhodiff.store.arrays import (
+    FieldStore,
+    create_fields,
+    num_shards,
+    open_fields,
+    shard_range,
+    shared_files,
+    write_shard,
+)
+from rhodiff.store.files import read_marker, write_marker
 
-__all__ = ["missing_shards", "prepare"]
+__all__ = ["checked_split", "missing_shards", "prepare"]
 
 
 def prepare(workspace: Workspace, part: Part = WHOLE) -> Path:
@@ -51,16 +60,26 @@ def missing_shards(workspace: Workspace) -> list[int]:
     return [shard for shard in range(total) if read_marker(workspace.data_folder.shard_marker(shard)) is None]
 
 
-def _created_store(workspace: Workspace) -> FieldStore:
-    source, data = workspace.source, workspace.experiment.data
-    split = source.assign_split(data.split)
+def checked_split(workspace: Workspace) -> NDArray[np.int8]:
+    """Part of each field, ``[sample]``.
+
+    Raises:
+        ConfigError: if a part that has a share gets no field.
+    """
+    source, shares = workspace.source, workspace.experiment.data.split
+    split = source.assign_split(shares)
     for name, code in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST)):
-        share = getattr(data.split, name)
+        share = getattr(shares, name)
         if share > 0 and not (split == code).any():
             raise ConfigError(
                 f"data.split.{name} is {share}, but none of the {len(np.unique(source.groups()))} independent groups "
                 f"({source.num_fields} fields) falls into it: make more fields, or set the share to 0"
             )
+    return split
+
+
+def _created_store(workspace: Workspace) -> FieldStore:
+    source, data = workspace.source, workspace.experiment.data
     create_fields(
         workspace.data_folder.fields,
         source.spec,
@@ -68,7 +87,7 @@ def _created_store(workspace: Workspace) -> FieldStore:
         num_fields=source.num_fields,
         shard_length=min(data.shard_length, source.num_fields),
         compression=data.compression,
-        split=split,
+        split=checked_split(workspace),
         group=source.groups(),
         attributes=workspace.data_attributes(),
     )
@@ -96,6 +115,6 @@ def _finish(workspace: Workspace, store: FieldStore) -> None:
         "test": len(finished.indices(TEST)),
         "failed": int((~finished.valid).sum()),
     }
-    write_json(workspace.data_folder.done, {"files": {}, **counts})
+    write_marker(workspace.data_folder.done, shared_files(finished), counts)
     summary = ", ".join(f"{number} {name}" for name, number in counts.items() if number or name != "failed")
     workspace.observer.note(f"data {workspace.data_folder.path.name}: {finished.num_fields} fields ({summary})")

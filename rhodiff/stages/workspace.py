@@ -18,7 +18,7 @@ from rhodiff.runtime.progress import Observer
 from rhodiff.runtime.provenance import describe_environment
 from rhodiff.sources.registry import build_source
 from rhodiff.sources.source import Source
-from rhodiff.store.arrays import FieldStore, open_fields
+from rhodiff.store.arrays import FieldStore, absent_files, open_fields
 from rhodiff.store.files import read_json, write_atomic, write_json
 from rhodiff.store.journal import Journal
 from rhodiff.store.layout import DataFolder, RunFolder
@@ -93,6 +93,12 @@ class Workspace:
             raise DataError(
                 f"{store.path} holds the data set {found}, this experiment asks for {self.data_id}: the folder was "
                 "renamed or copied over. Remove it and run 'rhodiff-hpc run prepare'"
+            )
+        absent = absent_files(store)
+        if absent:
+            raise DataError(
+                f"{len(absent)} files of {store.path} are gone, the first is {absent[0].name} of "
+                f"'{absent[0].parent.name}': run 'rhodiff-hpc data repair {self.data_folder.path}'"
             )
         return store
 

@@ -15,6 +15,7 @@ import shutil
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,12 +29,14 @@ from rhodiff.store.spec import FieldSpec, Parameter
 
 __all__ = [
     "FieldStore",
+    "absent_files",
     "create_fields",
     "num_shards",
     "open_fields",
     "read_trajectory",
     "shard_files",
     "shard_range",
+    "shared_files",
     "write_shard",
 ]
 
@@ -45,7 +48,7 @@ FLAT_KEYS: dict[str, Any] = {"chunk_key_encoding": {"name": "default", "separato
 
 @dataclass(frozen=True)
 class FieldStore:
-    """An opened store of fields.
+    """An opened store of fields; arrays are read when they are first asked for.
 
     Attributes:
         path: the Zarr group.
@@ -53,10 +56,6 @@ class FieldStore:
         parameter_info: names and units of the parameters.
         fields: zarr array float32 ``[sample, channel, *space]``, physical units unless ``attributes["space"]`` says
             ``transformed``.
-        parameters: float64 ``[sample, parameter]``.
-        valid: bool ``[sample]``.
-        split: int8 ``[sample]``.
-        group: int64 ``[sample]``.
         attributes: everything else that was recorded.
     """
 
@@ -64,11 +63,35 @@ class FieldStore:
     spec: FieldSpec
     parameter_info: tuple[Parameter, ...]
     fields: zarr.Array[Any]
-    parameters: NDArray[np.float64]
-    valid: NDArray[np.bool_]
-    split: NDArray[np.int8]
-    group: NDArray[np.int64]
     attributes: Mapping[str, Any]
+
+    @cached_property
+    def parameters(self) -> NDArray[np.float64]:
+        """Parameters, ``[sample, parameter]``."""
+        return self._read("parameters")
+
+    @cached_property
+    def valid(self) -> NDArray[np.bool_]:
+        """False where a field could not be made, ``[sample]``."""
+        return self._read("valid")
+
+    @cached_property
+    def split(self) -> NDArray[np.int8]:
+        """Part of each field, ``[sample]``."""
+        return self._read("split")
+
+    @cached_property
+    def group(self) -> NDArray[np.int64]:
+        """Independent unit of each field, ``[sample]``."""
+        return self._read("group")
+
+    def _read(self, name: str) -> NDArray[Any]:
+        try:
+            return np.asarray(_array(zarr.open_group(self.path, mode="r"), name)[:])
+        except (OSError, ValueError, RuntimeError) as error:  # a codec raises what it likes for damaged bytes
+            raise DataError(
+                f"the array '{name}' of {self.path} is damaged: {error}. See 'rhodiff-hpc data verify'"
+            ) from error
 
     @property
     def num_fields(self) -> int:
@@ -262,13 +285,29 @@ def write_shard(
     if not np.isfinite(fields[valid]).all():
         raise DataError(f"fields {start}..{stop} of {path} hold NaN or infinite values that are marked valid")
     root = zarr.open_group(path, mode="r+")
+    files = shard_files(store, start // store.shard_length)
     with storage_errors(path):
+        for file in files:
+            file.unlink(missing_ok=True)  # zarr would merge with what stands there, and fail on a damaged shard
         _array(root, "fields")[start:stop] = fields
         _array(root, "parameters")[start:stop] = parameters
         _array(root, "valid")[start:stop] = valid
         if trajectory is not None:
             _array(root, "trajectory")[start:stop] = trajectory
-    return shard_files(store, start // store.shard_length)
+    return files
+
+
+def shared_files(store: FieldStore) -> list[Path]:
+    """Files that belong to no shard: all metadata, the split and the groups."""
+    return [*sorted(store.path.rglob("zarr.json")), store.path / "split/c.0", store.path / "group/c.0"]
+
+
+def absent_files(store: FieldStore) -> list[Path]:
+    """Shard files that are not there, found with one listing a folder; zarr would read them as fill values."""
+    wanted = [f for s in range(num_shards(store.num_fields, store.shard_length)) for f in shard_files(store, s)]
+    folders = {file.parent for file in wanted}
+    present = {file for folder in folders if folder.is_dir() for file in folder.iterdir()}
+    return [file for file in wanted if file not in present]
 
 
 def shard_files(store: FieldStore, shard: int) -> list[Path]:
@@ -307,17 +346,12 @@ def open_fields(path: str | Path) -> FieldStore:
             f"{group} is no store of fields of schema {SCHEMA_VERSION} "
             f"(found schema {attributes.get('schema_version')}): prepare it again with this version of rhodiff"
         )
-    return FieldStore(
-        path=group,
-        spec=FieldSpec.model_validate(attributes["spec"]),
-        parameter_info=tuple(Parameter.model_validate(p) for p in cast(list[Any], attributes["parameters"])),
-        fields=_array(root, "fields"),
-        parameters=np.asarray(_array(root, "parameters")[:]),
-        valid=np.asarray(_array(root, "valid")[:]),
-        split=np.asarray(_array(root, "split")[:]),
-        group=np.asarray(_array(root, "group")[:]),
-        attributes=attributes,
-    )
+    try:
+        spec = FieldSpec.model_validate(attributes["spec"])
+        parameters = tuple(Parameter.model_validate(p) for p in cast(list[Any], attributes["parameters"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"the attributes of the store {group} are damaged: {error}") from error
+    return FieldStore(group, spec, parameters, _array(root, "fields"), attributes)
 
 
 def read_trajectory(store: FieldStore, number: int) -> NDArray[np.float32]:

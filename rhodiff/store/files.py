@@ -40,6 +40,8 @@ DISK_ERRORS = {
     errno.EACCES: "permission is denied",
     errno.EPERM: "permission is denied",
     errno.EFBIG: "the file is over the size limit of this process or file system",
+    errno.ENOTDIR: "a file stands where a folder is needed",
+    errno.ENAMETOOLONG: "the name is too long for the file system",
     errno.EIO: "the file system reports an input/output error",
     errno.ESTALE: "the network file system lost the file (stale handle)",
 }
@@ -93,14 +95,15 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], Any]) -> str:
                 os.fsync(handle.fileno())
             digest = checksum(temporary)
             temporary.replace(path)
-            _sync_folder(path.parent)
+            _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     return digest
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Force a file's content, or a folder's entries, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -134,7 +137,7 @@ def read_json(path: Path) -> Any:
 
 
 def write_marker(path: Path, files: Sequence[Path], facts: Mapping[str, Any] | None = None) -> None:
-    """Vouch for files, last of all.
+    """Vouch for files, last of all: they are synced first, so that no crash can leave the marker without them.
 
     Args:
         path: the marker.
@@ -142,6 +145,9 @@ def write_marker(path: Path, files: Sequence[Path], facts: Mapping[str, Any] | N
         facts: anything else to record, JSON values.
     """
     root = path.parent.parent
+    with storage_errors(path):
+        for file in files:
+            _sync(file)
     vouched = {str(f.relative_to(root)): {"size": f.stat().st_size, "sha256": checksum(f)} for f in files}
     write_json(path, {"files": vouched, **(facts or {})})
 

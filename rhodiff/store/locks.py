@@ -2,7 +2,11 @@
 
 A lock is a file created exclusively (O_EXCL is atomic on Lustre and NFSv3+) that names its owner. The owner touches
 it while it works; a lock whose owner is a dead process of this host, or that was not touched for ``expiry_s``, is
-stale and taken over by renaming it away first, which only one contender can do.
+stale. Removing a stale lock is itself work that only one contender may do, and needs a second look: else one who
+found it stale a moment ago removes the lock of the one who has just taken it over. So it is done under a lock of its
+own, ``<name>.takeover``.
+
+Not promised: an owner that was suspended for longer than ``expiry_s`` is not told that it lost its lock.
 """
 
 import json
@@ -11,7 +15,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rhodiff.errors import RunBusyError
@@ -58,18 +62,28 @@ def _acquire(path: Path, owner: str, work: str, expiry_s: float) -> None:
             with storage_errors(path):
                 descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
-            holder = _live_owner(path, expiry_s)
-            if holder is not None:
-                raise RunBusyError(
-                    f"{work}: {holder} works on it already. Wait for it or end it; if that process no longer "
-                    f"exists, remove {path}"
-                ) from None
-            _take_away(path)
+            _refuse_if_live(path, work, expiry_s)
+            takeover = path.with_name(f"{path.name}.takeover")
+            _acquire(takeover, owner, work, expiry_s)
+            try:
+                _refuse_if_live(path, work, expiry_s)
+                path.unlink(missing_ok=True)
+            finally:
+                takeover.unlink(missing_ok=True)
             continue
         with os.fdopen(descriptor, "w") as handle:
             handle.write(owner)
         return
     raise RunBusyError(f"{work}: the lock {path} changed hands too often; try again")
+
+
+def _refuse_if_live(path: Path, work: str, expiry_s: float) -> None:
+    holder = _live_owner(path, expiry_s)
+    if holder is not None:
+        raise RunBusyError(
+            f"{work}: {holder} works on it already. Wait for it or end it; if that process no longer exists, "
+            f"remove {path}"
+        ) from None
 
 
 def _live_owner(path: Path, expiry_s: float) -> str | None:
@@ -101,15 +115,6 @@ def _file_system_time(folder: Path) -> float:
             probe.unlink(missing_ok=True)
 
 
-def _take_away(path: Path) -> None:
-    aside = path.with_name(f"{path.name}.stale-{secrets.token_hex(4)}")
-    try:
-        path.rename(aside)
-    except FileNotFoundError:
-        return
-    aside.unlink(missing_ok=True)
-
-
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -129,5 +134,6 @@ def _token(path: Path) -> str | None:
 
 def _keep_touching(path: Path, token: str, released: threading.Event) -> None:
     while not released.wait(TOUCH_S):
-        if _token(path) == token:
-            os.utime(path)
+        with suppress(OSError):  # a hiccup of the file server: the next touch comes soon enough
+            if _token(path) == token:
+                os.utime(path)

@@ -21,7 +21,11 @@ __all__ = ["FieldReader", "MappedReader", "ZarrReader", "open_reader"]
 
 
 class FieldReader(ABC):
-    """Reads fields by index."""
+    """Reads fields by index.
+
+    Raises:
+        DataError: on making it, if a shard is missing, truncated, or its index damaged.
+    """
 
     def __init__(self, store: FieldStore) -> None:
         self.store = store
@@ -32,11 +36,24 @@ class FieldReader(ABC):
 
 
 class ZarrReader(FieldReader):
-    """Reads through zarr: any compression, slower."""
+    """Reads through zarr: any compression, slower.
+
+    Args:
+        store: an opened store.
+    """
+
+    def __init__(self, store: FieldStore) -> None:
+        super().__init__(store)
+        for shard in range(num_shards(store.num_fields, store.shard_length)):
+            _map_shard(store, shard)  # zarr reads an empty shard as fill values, without a word
 
     def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Fields by index, through zarr."""
-        return np.asarray(self.store.fields.oindex[indices], dtype=np.float32)
+        _check_indices(indices)
+        try:
+            return np.asarray(self.store.fields.oindex[indices], dtype=np.float32)
+        except (ValueError, RuntimeError) as error:
+            raise DataError(_damaged(self.store.path, str(error))) from error
 
 
 class MappedReader(FieldReader):
@@ -46,9 +63,6 @@ class MappedReader(FieldReader):
 
     Args:
         store: an opened store without compression.
-
-    Raises:
-        DataError: if a shard is missing, truncated, or its index damaged.
     """
 
     def __init__(self, store: FieldStore) -> None:
@@ -59,17 +73,20 @@ class MappedReader(FieldReader):
 
     def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Fields by index, copied from the mapped files."""
-        wanted = indices.tolist()
-        assert not wanted or min(wanted) >= 0, f"field indices are counted from 0, got {min(wanted)}"
-        gathered = bytearray().join([self._fields[i] for i in wanted])
+        _check_indices(indices)
+        gathered = bytearray().join([self._fields[i] for i in indices.tolist()])
         return np.frombuffer(gathered, dtype="<f4").reshape(len(indices), *self.store.spec.field_shape)
 
 
+def _check_indices(indices: NDArray[np.int64]) -> None:
+    assert not len(indices) or indices.min() >= 0, f"field indices are counted from 0, got {indices.min()}"
+
+
 def _map_shard(store: FieldStore, shard: int) -> list[memoryview]:
-    """The bytes of each field of a shard, as views of the mapped file."""
+    """The stored bytes of each field of a shard, as views of the mapped file."""
     start, stop = shard_range(shard, store.num_fields, store.shard_length)
     path = shard_files(store, shard)[0]
-    field_bytes, index_bytes = 4 * int(np.prod(store.spec.field_shape)), 16 * store.shard_length
+    index_bytes = 16 * store.shard_length
     try:
         with path.open("rb") as handle:
             raw = memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ))
@@ -80,10 +97,12 @@ def _map_shard(store: FieldStore, shard: int) -> list[memoryview]:
     index = bytes(raw[-index_bytes - 4 : -4])
     if google_crc32c.value(index) != int.from_bytes(bytes(raw[-4:]), "little"):
         raise DataError(_damaged(path, "the checksum of its index is wrong"))
-    offsets, lengths = np.frombuffer(index, dtype="<u8").reshape(-1, 2)[: stop - start].T
-    if (lengths != field_bytes).any() or (offsets > len(raw) - field_bytes).any():
-        raise DataError(_damaged(path, "its index points outside of the file"))
-    return [raw[offset : offset + field_bytes] for offset in offsets.tolist()]
+    entries: list[list[int]] = np.frombuffer(index, dtype="<u8").reshape(-1, 2)[: stop - start].tolist()
+    field_bytes = None if store.fields.compressors else 4 * int(np.prod(store.spec.field_shape))
+    for offset, length in entries:
+        if offset + length > len(raw) - index_bytes - 4 or length != (field_bytes or length):
+            raise DataError(_damaged(path, "its index points outside of the file"))
+    return [raw[offset : offset + length] for offset, length in entries]
 
 
 def _damaged(path: Path, reason: str) -> str:

@@ -12,7 +12,7 @@ Record = TypeVar("Record")
 
 
 def to_plain(value: Any) -> Any:
-    """JSON values of a dataclass, a mapping of them, an array or a number; NaN becomes None.
+    """JSON values of a dataclass, a mapping of them, an array or a number; NaN becomes None, and so do infinities.
 
     Args:
         value: what to encode.
@@ -45,5 +45,12 @@ def _decoded(hint: Any, value: Any) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return from_plain(hint, value)
     if get_origin(hint) is np.ndarray:
-        return np.array([np.nan if entry is None else entry for entry in value])
+        return np.array(_numbers(value))
     return math.nan if hint is float and value is None else value
+
+
+def _numbers(value: Any) -> Any:
+    """Nested lists with NaN where None stands."""
+    if isinstance(value, list):
+        return [_numbers(entry) for entry in value]
+    return math.nan if value is None else value

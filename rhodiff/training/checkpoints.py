@@ -3,9 +3,9 @@
     step-00002000.pt                 weights that do not depend on the length of the training
     step-00010000-of-00010000.pt     weights after the rate began to fall for a training of that length
 
-A marker beside each file is written last. A file without marker is not a checkpoint; one whose size or checksum
-disagrees is passed over with a warning, and the one before it is used. Kept are the newest ones as asked and, always,
-the one before the rate falls, from which a longer training goes on.
+A marker beside each file is written last. A file without marker is not a checkpoint; one whose name, size or
+checksum disagrees with its marker is passed over with a warning, and the one before it is used. Kept are the newest
+ones as asked and, always, the one before the rate falls, from which a longer training goes on.
 """
 
 import hashlib
@@ -80,7 +80,7 @@ class CheckpointFolder:
         torch.save({"schema_version": SCHEMA_VERSION, **content}, buffer)
         sha256 = write_atomic(path, lambda handle: handle.write(buffer.getbuffer()))
         digest = weights_digest(content)
-        marker = {"size": path.stat().st_size, "sha256": sha256, "weights": digest}
+        marker = {"file": path.name, "size": path.stat().st_size, "sha256": sha256, "weights": digest}
         write_json(_marker(path), marker)
         return Checkpoint(iteration, horizon, path, digest)
 
@@ -91,8 +91,7 @@ class CheckpointFolder:
             horizon: only those on the way of a training of this length; None: all.
             last_common: iteration up to which the weights of that training do not depend on its length.
         """
-        found = [_described(path) for path in self.path.glob("step-*.pt") if _marker(path).exists()]
-        named = [checkpoint for checkpoint in found if checkpoint is not None]
+        named = [checkpoint for path in self.path.glob("step-*.pt") if (checkpoint := _described(path)) is not None]
         if horizon is not None and last_common is not None:
             named = [c for c in named if c.is_on_the_way(horizon, last_common)]
         return sorted(named, key=lambda c: (c.iteration, c.horizon or 0))
@@ -107,6 +106,9 @@ class CheckpointFolder:
             last_common: see :meth:`list`.
             warn: told about each damaged file that is passed over.
         """
+        for path in sorted(self.path.glob("*.pt")):
+            if _described(path) is None:
+                warn(f"{path} is passed over: it has no marker that vouches for a checkpoint of this name")
         for candidate in reversed(self.list(horizon, last_common)):
             try:
                 return candidate, read_checkpoint(candidate.path)
@@ -129,10 +131,19 @@ class CheckpointFolder:
 
 def _described(path: Path) -> Checkpoint | None:
     match = NAME.fullmatch(path.name)
-    if match is None:
+    marker = _read_marker(path)
+    if match is None or marker is None:
         return None
-    digest = str(read_json(_marker(path))["weights"])
-    return Checkpoint(int(match[1]), int(match[2]) if match[2] else None, path, digest)
+    return Checkpoint(int(match[1]), int(match[2]) if match[2] else None, path, str(marker["weights"]))
+
+
+def _read_marker(path: Path) -> dict[str, Any] | None:
+    """The marker of a checkpoint, or None if there is none that vouches for a file of this name."""
+    try:
+        marker = read_json(_marker(path))
+    except DataError:
+        return None
+    return marker if isinstance(marker, dict) and marker.get("file") == path.name else None
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -141,9 +152,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         DataError: if it is missing, torn, damaged or of another schema.
     """
-    if not path.exists() or not _marker(path).exists():
+    marker = _read_marker(path)
+    if marker is None or not path.exists():
         raise DataError(f"there is no finished checkpoint {path}")
-    marker = read_json(_marker(path))
     if path.stat().st_size != marker["size"] or checksum(path) != marker["sha256"]:
         raise DataError(f"the checkpoint {path} is damaged: its size or checksum is not what its marker says")
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)

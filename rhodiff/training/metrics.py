@@ -38,7 +38,9 @@ class JsonLines:
     def __init__(self, folder: Path, start: int) -> None:
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        attempt = len(list(folder.glob("*.jsonl")))  # one training at a time: the run's lock is held
+        numbers = [path.stem.removeprefix("attempt-") for path in folder.glob("attempt-*.jsonl")]
+        earlier = [int(number) for number in numbers if number.isdecimal()]
+        attempt = max(earlier, default=-1) + 1  # one training at a time: the run's lock is held
         self.path = folder / f"attempt-{attempt:04d}.jsonl"
         self._append({"start": start})
 
@@ -119,10 +121,10 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
         Records with ``iteration``, ``time`` and the scalars.
     """
     merged: list[dict[str, Any]] = []
-    for path in sorted(folder.glob("*.jsonl")):
+    for path in sorted(folder.glob("attempt-*.jsonl")):
         records = list(read_json_lines(path))
-        start = int(records[0].get("start", 0)) if records else 0
-        merged = _before(merged, start) + [record for record in records if "iteration" in record]
+        if records and "start" in records[0]:  # else it was killed before its first line was whole
+            merged = _before(merged, records[0]["start"]) + [r for r in records if "iteration" in r]
     return merged
 
 
