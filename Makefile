@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo-run
+PEERS ?= .venv-peers
 # torch is pinned where a machine without accelerator would otherwise fetch gigabytes of GPU libraries
 TORCH ?= torch==2.13.0
 
@@ -32,7 +33,10 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed-test
-	$(BIN)/python -m tests.bench
+	tests/bench/setup_peers.sh $(PEERS)
+	$(BIN)/python tests/bench/bench_training_step.py --peers $(PEERS)
+	$(BIN)/python tests/bench/bench_reader.py
+	$(BIN)/python tests/bench/bench_help.py
 
 clean:
-	rm -rf $(VENV) build dist $(DEMO)
+	rm -rf $(VENV) $(PEERS) build dist $(DEMO)
