@@ -51,6 +51,7 @@ def run(
     """Run a stage on this machine; a finished one says so and does nothing."""
     from rhodiff.config.loading import load_experiment
     from rhodiff.runtime.processes import place_from_environment
+    from rhodiff.stages.checks import check_environment, check_experiment
     from rhodiff.stages.workspace import Workspace
 
     _refuse_idle_options(stage, procs, part, workflow)
@@ -60,6 +61,9 @@ def run(
     folder = config.resolve().parent
     workspace = Workspace(load_experiment(config, overrides or []), folder, console)
     command = _Command(console, workspace, place, config, list(overrides or []), procs)
+    check_experiment(workspace)
+    if not dry_run and stage in {Stage.TRAIN, Stage.PIPELINE}:
+        check_environment(workspace)
     if dry_run:
         command.show_plan(stage, workflow or "pipeline")
     elif stage is Stage.PIPELINE:
@@ -114,10 +118,8 @@ class _Command:
     def run_pipeline(self, workflow: str) -> None:
         """Run the stages of a workflow, each in its turn."""
         from rhodiff.stages.pipeline import load_workflow, run_workflow
-        from rhodiff.stages.sweep import check_sweep
 
         loaded = load_workflow(workflow)
-        check_sweep(self.workspace)
         run_workflow(loaded, lambda name: self.run_stage(Stage(name), None, is_last=name == loaded.order()[-1]))
 
     def run_stage(self, stage: Stage, part: str | None, *, is_last: bool = True) -> None:

@@ -47,7 +47,8 @@ class ConditioningTable(Section):
             DataError: if a value is not finite.
         """
         columns = dict(zip(conditioning.parameters, cls.columns(conditioning, names), strict=True))
-        values = np.asarray(parameters, dtype=np.float64).reshape(-1, len(names))
+        values = np.asarray(parameters, dtype=np.float64)
+        values = values.reshape(len(values), len(names))
         chosen = {name: values[:, column] for name, column in columns.items()}
         continuous = continuous_parameters(conditioning)
         for name, column in chosen.items():

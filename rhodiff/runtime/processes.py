@@ -7,19 +7,22 @@ the resulting :class:`Processes` as an argument.
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NoReturn
 
 import torch
 import torch.distributed as dist
 
-from rhodiff.errors import ConfigError, EnvironmentLacksError
+from rhodiff.errors import ConfigError, EnvironmentLacksError, PeerEndedError, RhodiffError
 
 __all__ = ["Place", "Processes", "join_processes", "place_from_environment"]
 
 TIMEOUT_MIN = 10
+LOST_CONNECTION = ("Connection closed", "Connection reset", "Broken pipe", "Timed out", "Socket Timeout")
+"""What gloo writes into a plain RuntimeError when another process is gone."""
 BACKENDS = {"cpu": "gloo", "cuda": "nccl", "xpu": "xccl"}
 
 
@@ -65,6 +68,32 @@ class Processes:
         """Whether any process says yes; all get the same answer."""
         return bool(self.sum(torch.tensor([float(flag)]))[0] > 0)
 
+    def on_first(self, work: Callable[[], object]) -> None:
+        """Do something on rank 0 while the others wait; an error of ours there ends all of them.
+
+        Args:
+            work: called on rank 0 alone.
+
+        Raises:
+            RhodiffError: on rank 0, what ``work`` raised.
+            PeerEndedError: on the others, if it raised.
+        """
+        failure: RhodiffError | None = None
+        if self.is_first:
+            try:
+                work()
+            except RhodiffError as error:
+                failure = error
+        code = int(self.sum(torch.tensor([float(failure.exit_code if failure else 0)]))[0])
+        if failure is not None:
+            raise failure
+        if code:
+            raise PeerEndedError(code)
+
+    def end_together(self, error: RhodiffError) -> NoReturn:
+        """Raise an error that every process has come to: it is told once, by rank 0."""
+        raise error if self.is_first else PeerEndedError(error.exit_code)
+
     def share(self, rank: int, total: int) -> range:
         """Positions of a batch of ``total`` that belong to ``rank``: contiguous, sizes differing by at most one."""
         size = self.place.world_size
@@ -95,45 +124,59 @@ def place_from_environment(environment: Mapping[str, str]) -> Place:
     return Place()
 
 
-def _integer(environment: Mapping[str, str], name: str) -> int:
+def _integer(environment: Mapping[str, str], name: str, default: int | None = None) -> int:
+    if default is not None and name not in environment:
+        return default
     try:
         return int(environment[name])
     except (KeyError, ValueError):
         raise ConfigError(f"the launcher set {name}={environment.get(name)!r}, an integer is needed") from None
 
 
+def _checked(place: Place, launcher: str) -> Place:
+    """The place, if a process can stand there."""
+    for name, number, count in (
+        ("process", place.rank, place.world_size),
+        ("process on its node", place.local_rank, place.processes_here),
+    ):
+        if not 0 <= number < count:
+            raise ConfigError(f"{launcher} says that this is {name} number {number} (from 0) of {count}")
+    return place
+
+
 def _from_torchrun(environment: Mapping[str, str]) -> Place:
-    world_size = _integer(environment, "WORLD_SIZE")
-    rank = _integer(environment, "RANK")
-    if not 0 <= rank < world_size:
-        raise ConfigError(f"the launcher set RANK={rank} with WORLD_SIZE={world_size}")
-    if world_size == 1:
+    world_size, rank = _integer(environment, "WORLD_SIZE"), _integer(environment, "RANK")
+    if world_size == 1 and rank == 0:
         return Place()
     if "MASTER_ADDR" not in environment:
         raise ConfigError("the launcher set RANK and WORLD_SIZE but no MASTER_ADDR: start with torchrun or srun")
-    return Place(
+    place = Place(
         rank=rank,
         world_size=world_size,
-        local_rank=int(environment.get("LOCAL_RANK", rank)),
-        processes_here=int(environment.get("LOCAL_WORLD_SIZE", 1)),
+        local_rank=_integer(environment, "LOCAL_RANK", rank),
+        processes_here=_integer(environment, "LOCAL_WORLD_SIZE", world_size),
         address=(environment["MASTER_ADDR"], _integer(environment, "MASTER_PORT")),
     )
+    return _checked(place, "the launcher (RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE)")
 
 
 def _from_slurm(environment: Mapping[str, str]) -> Place:
     """A bare ``srun``: the first node of the step listens on a port made from job and step."""
-    world_size = _integer(environment, "SLURM_NTASKS")
+    # An interactive step has the job's SLURM_NTASKS, but is one process.
+    tasks = "SLURM_STEP_NUM_TASKS" if "SLURM_STEP_NUM_TASKS" in environment else "SLURM_NTASKS"
+    world_size = _integer(environment, tasks)
     if world_size == 1:
         return Place()
-    step = int(environment.get("SLURM_STEP_ID", 0))
+    step = _integer(environment, "SLURM_STEP_ID", 0)
     port = 20000 + (_integer(environment, "SLURM_JOB_ID") * 31 + step) % 20000
-    return Place(
+    place = Place(
         rank=_integer(environment, "SLURM_PROCID"),
         world_size=world_size,
-        local_rank=int(environment.get("SLURM_LOCALID", 0)),
+        local_rank=_integer(environment, "SLURM_LOCALID", 0),
         processes_here=_tasks_here(environment),
         address=(first_host(environment["SLURM_STEP_NODELIST"]), port),
     )
+    return _checked(place, f"Slurm (SLURM_PROCID, {tasks}, SLURM_LOCALID, SLURM_STEP_TASKS_PER_NODE)")
 
 
 def _tasks_here(environment: Mapping[str, str]) -> int:
@@ -144,17 +187,18 @@ def _tasks_here(environment: Mapping[str, str]) -> int:
         if match is None:
             raise ConfigError(f"Slurm set SLURM_STEP_TASKS_PER_NODE with an entry {part!r} that we cannot read")
         counts += [int(match[1])] * int(match[2] or 1)
-    node = int(environment.get("SLURM_NODEID", 0))
-    return counts[node] if node < len(counts) else counts[-1]
+    node = _integer(environment, "SLURM_NODEID", 0)
+    if not 0 <= node < len(counts):
+        raise ConfigError(f"Slurm set SLURM_NODEID={node}, but SLURM_STEP_TASKS_PER_NODE is of {len(counts)} nodes")
+    return counts[node]
 
 
 def first_host(node_list: str) -> str:
     """First host of Slurm's compact list, e.g. ``n[003-005,9],m1`` -> ``n003``."""
-    match = re.match(r"([^,\[]+)(?:\[([^\]]+)\])?([^,\[]*)", node_list)
-    if match is None:
+    entry = re.match(r"(?:[^,\[\]]|\[\d[^\]]*\])+(?=,|$)", node_list)
+    if entry is None:
         raise ConfigError(f"cannot read the node list {node_list!r} that Slurm set")
-    number = re.split(r"[-,]", match[2])[0] if match[2] else ""
-    return f"{match[1]}{number}{match[3]}"
+    return re.sub(r"\[(\d+)[^\]]*\]", r"\1", entry[0])
 
 
 @contextmanager
@@ -167,6 +211,7 @@ def join_processes(place: Place, device: torch.device) -> Iterator[Processes]:
 
     Raises:
         EnvironmentLacksError: if torch lacks the backend, or not all processes answered.
+        RhodiffError: if the connection to another process is lost in the block.
     """
     processes = Processes(place, device)
     if place.address is None:
@@ -180,14 +225,29 @@ def join_processes(place: Place, device: torch.device) -> Iterator[Processes]:
         )
     host, port = place.address
     os.environ.update(MASTER_ADDR=host, MASTER_PORT=str(port))
-    dist.init_process_group(
-        backend, rank=place.rank, world_size=place.world_size, timeout=timedelta(minutes=TIMEOUT_MIN)
-    )
+    with _told_of_lost_processes(place):
+        dist.init_process_group(
+            backend, rank=place.rank, world_size=place.world_size, timeout=timedelta(minutes=TIMEOUT_MIN)
+        )
+        try:
+            _check_all_heard(processes)
+            yield processes
+        finally:
+            dist.destroy_process_group()
+
+
+@contextmanager
+def _told_of_lost_processes(place: Place) -> Iterator[None]:
+    """Say in our words that another process is gone."""
     try:
-        _check_all_heard(processes)
-        yield processes
-    finally:
-        dist.destroy_process_group()
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, dist.DistError) and not any(words in str(error) for words in LOST_CONNECTION):
+            raise
+        raise RhodiffError(
+            f"process {place.rank} of {place.world_size} lost the connection to another one, which was killed (out "
+            "of memory?) or is on a failed node. Checkpoints are intact: the same command goes on"
+        ) from error
 
 
 def _check_all_heard(processes: Processes) -> None:

@@ -18,7 +18,7 @@ from rhodiff.sources.source import TRAIN
 from rhodiff.stages.comparison_set import ComparisonSet, FieldSet, compare_sets, read_comparisons, write_comparisons
 from rhodiff.stages.parts import WHOLE, Part
 from rhodiff.stages.sample import reference_indices
-from rhodiff.stages.sweep import Cell, describe_condition, is_sampled, sweep_cells
+from rhodiff.stages.sweep import Cell, check_identity, describe_condition, is_sampled, sweep_cells
 from rhodiff.stages.training_data import fitted_transform, open_training_reader
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.arrays import open_fields
@@ -144,6 +144,7 @@ def _compared(workspace: Workspace, task: EvaluationTask, space: ComparisonSpace
 def _samples(workspace: Workspace, cell: Cell, space: ComparisonSpace) -> FieldSet:
     if not is_sampled(workspace, cell):
         raise DataError(f"{cell.describe()} is not sampled (completely): run 'rhodiff-hpc run sample'")
+    check_identity(workspace.run_folder.samples(cell.identity), cell)
     store = open_fields(workspace.run_folder.samples(cell.identity))
     if not store.valid.any():
         raise DataError(f"every sample of {cell.describe()} diverged: nothing can be compared")
@@ -155,7 +156,8 @@ def _is_matched(workspace: Workspace, cell: Cell | None, num_reference: int, num
     """Whether each reference field's parameters were sampled equally often."""
     if cell is None or cell.condition is not None or not workspace.experiment.model.conditioning.parameters:
         return False
-    return num_other % num_reference == 0
+    is_complete = num_other == workspace.experiment.sampling.num_samples  # none has diverged
+    return is_complete and num_other % num_reference == 0
 
 
 def _reference_of(workspace: Workspace, cell: Cell | None) -> NDArray[np.int64]:

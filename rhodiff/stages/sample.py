@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rhodiff.errors import DataError
 from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.runtime.devices import configure_torch, resolve_device
 from rhodiff.sources.source import TEST, VALIDATION
 from rhodiff.stages.generation import Generated, generate, kept_steps, sampler_plan
 from rhodiff.stages.parts import WHOLE, Part
-from rhodiff.stages.sweep import Cell, check_sweep, is_sampled, sweep_cells
+from rhodiff.stages.sweep import Cell, check_identity, check_sweep, is_sampled, sweep_cells
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.arrays import create_fields, num_shards, shard_range, write_shard
 from rhodiff.store.files import read_marker, write_marker
@@ -77,11 +78,21 @@ def _run_tasks(workspace: Workspace, tasks: Sequence[SampleTask], device: torch.
     for done, task in enumerate(tasks, 1):
         digest = task.cell.checkpoint.digest
         if loaded is None or loaded[0] != digest:
-            model = restore_model(task.cell.checkpoint.path, workspace.experiment.sampling.weights, device)
-            loaded = (digest, model)
+            loaded = (digest, _restored(workspace, task.cell, device))
         _run_task(workspace, task, loaded[1])
         left_s = (time.perf_counter() - started) / done * (len(tasks) - done)
         workspace.observer.progress(done, len(tasks), f"{task.cell.describe()}, {left_s:.0f} s left")
+
+
+def _restored(workspace: Workspace, cell: Cell, device: torch.device) -> RestoredModel:
+    """The network of a cell, which must be one of this run."""
+    model = restore_model(cell.checkpoint.path, workspace.experiment.sampling.weights, device)
+    if model.training_id != workspace.training_id:
+        raise DataError(
+            f"{cell.checkpoint.path} belongs to the training {model.training_id}, this one is "
+            f"{workspace.training_id}: it was copied here, or the folder was renamed. Remove it"
+        )
+    return model
 
 
 def _run_task(workspace: Workspace, task: SampleTask, model: RestoredModel) -> None:
@@ -133,6 +144,7 @@ def _create_store(workspace: Workspace, cell: Cell, model: RestoredModel) -> Non
     settings = workspace.experiment.sampling
     path = workspace.run_folder.samples(cell.identity)
     if path.exists():
+        check_identity(path, cell)
         return
     create_fields(
         path,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import product
+from pathlib import Path
 
 import torch
 
@@ -15,12 +16,20 @@ from rhodiff.diffusion.sampling import SAMPLERS, build_sampler
 from rhodiff.errors import ConfigError, DataError
 from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.stages.workspace import Workspace
-from rhodiff.store.arrays import num_shards
+from rhodiff.store.arrays import num_shards, open_fields
 from rhodiff.store.files import read_marker
 from rhodiff.training.checkpoints import Checkpoint, CheckpointFolder
 from rhodiff.training.schedule import decay_start
 
-__all__ = ["Cell", "check_sweep", "describe_condition", "is_sampled", "sweep_cells", "takes_step_noise"]
+__all__ = [
+    "Cell",
+    "check_identity",
+    "check_sweep",
+    "describe_condition",
+    "is_sampled",
+    "sweep_cells",
+    "takes_step_noise",
+]
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,20 @@ def is_sampled(workspace: Workspace, cell: Cell) -> bool:
     settings = workspace.experiment.sampling
     shards = range(num_shards(settings.num_samples, settings.shard_length))
     return all(read_marker(workspace.run_folder.samples_marker(cell.identity, s)) is not None for s in shards)
+
+
+def check_identity(path: Path, cell: Cell) -> None:
+    """Refuse a store that is not the one of this cell.
+
+    Raises:
+        DataError: naming both identities.
+    """
+    found = open_fields(path).attributes.get("identity")
+    if found != cell.identity:
+        raise DataError(
+            f"{path} holds the samples {found}, not {cell.identity}: it was renamed or copied over. Remove it and "
+            "its markers, and run 'rhodiff-hpc run sample'"
+        )
 
 
 def _identity(

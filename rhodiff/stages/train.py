@@ -1,8 +1,8 @@
 """Stage train: one network from a prepared data set, on one or many processes, going on from what is there."""
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from rhodiff.config.training import Training
 from rhodiff.diffusion.build import build_formulation
 from rhodiff.diffusion.formulation import Formulation
 from rhodiff.diffusion.schedules import noise_range
+from rhodiff.errors import DataError, EnvironmentLacksError
 from rhodiff.fields.transforms import Transform
 from rhodiff.models.build import build_model, count_parameters
 from rhodiff.models.conditioning import ConditioningTable
@@ -26,6 +26,8 @@ from rhodiff.sources.source import TRAIN
 from rhodiff.stages.sheets import write_sheet
 from rhodiff.stages.training_data import conditions_of, fitted_transform, open_training_reader, training_spectrum
 from rhodiff.stages.workspace import Workspace
+from rhodiff.store.arrays import FieldStore
+from rhodiff.store.files import StorageError
 from rhodiff.store.locks import hold_lock
 from rhodiff.training.batches import BatchSource
 from rhodiff.training.checkpoints import Checkpoint, CheckpointFolder
@@ -63,58 +65,108 @@ def train(workspace: Workspace, place: Place) -> Checkpoint:
     Raises:
         StoppedEarly: after a stop signal, with the state saved.
         RunBusyError: if another training works on this run.
+        DataError: if the data are not prepared, or data or checkpoint are another experiment's.
     """
     runtime, settings = workspace.experiment.runtime, workspace.experiment.training
     device = resolve_device(runtime.device, place.local_rank)
     configure_torch(runtime.threads, place.processes_here, deterministic=runtime.deterministic)
     checkpoints = CheckpointFolder(workspace.run_folder.checkpoints)
+    store = workspace.store  # before anything is written, the data must be there
     with join_processes(place, device) as processes, _training_lock(workspace, processes):
-        common = decay_start(settings.optimizer, settings.iterations)
-        before = checkpoints.list(settings.iterations, common)
-        if before and before[-1].iteration == settings.iterations:
+        found = _find_start(workspace, checkpoints, processes)
+        if found is not None and found[0].iteration == settings.iterations:
             if processes.is_first:
-                workspace.observer.note(f"training {workspace.run_folder.path.name}: {before[-1].name}, done before")
-            return before[-1]
-        if processes.is_first:
-            workspace.record_run()
-            fitted_transform(workspace)
-        processes.wait_for_all()
-        _train_to_end(workspace, processes, checkpoints)
-        processes.wait_for_all()
-        return checkpoints.list(settings.iterations, common)[-1]
+                workspace.observer.note(f"training {workspace.run_folder.path.name}: {found[0].name}, done before")
+            return found[0]
+        processes.on_first(workspace.record_run)
+        processes.on_first(lambda: fitted_transform(workspace))
+        parts = _build_parts(workspace, store, processes)
+        state = TrainingState.begin(parts.network, settings)
+        if found is not None:
+            state.restore(found[1])
+            if processes.is_first:
+                workspace.observer.note(f"going on from {found[0].name}")
+        _train_to_end(workspace, processes, parts, state, checkpoints)
+        return checkpoints.list(settings.iterations, _last_common(workspace))[-1]
 
 
-def _training_lock(workspace: Workspace, processes: Processes) -> AbstractContextManager[None]:
-    if not processes.is_first:
-        return nullcontext()
-    return hold_lock(workspace.run_folder.training_lock, f"training of {workspace.run_folder.path.name}")
+@contextmanager
+def _training_lock(workspace: Workspace, processes: Processes) -> Iterator[None]:
+    """The first process holds the lock of the run; if it cannot, all processes end."""
+    lock = hold_lock(workspace.run_folder.training_lock, f"training of {workspace.run_folder.path.name}")
+    with ExitStack() as held:
+        processes.on_first(lambda: held.enter_context(lock))
+        yield
 
 
-def _train_to_end(workspace: Workspace, processes: Processes, checkpoints: CheckpointFolder) -> None:
-    experiment, settings = workspace.experiment, workspace.experiment.training
-    parts = _build_parts(workspace, processes)
-    state = TrainingState.begin(parts.network, settings)
-    _restore(workspace, state, checkpoints, processes)
-    started, began_at = time.perf_counter(), state.iteration
-    with listen_for_stop() as stop:
-        sinks = _sinks(workspace, state.iteration) if processes.is_first else []
+def _last_common(workspace: Workspace) -> int:
+    """Iteration up to which the weights do not depend on the length of the training."""
+    settings = workspace.experiment.training
+    return decay_start(settings.optimizer, settings.iterations)
+
+
+def _find_start(
+    workspace: Workspace, checkpoints: CheckpointFolder, processes: Processes
+) -> tuple[Checkpoint, dict[str, Any]] | None:
+    """The checkpoint to go on from, the same for all processes."""
+    warn = workspace.observer.warn if processes.is_first else Silent().warn
+    found = checkpoints.load_newest(workspace.experiment.training.iterations, _last_common(workspace), warn)
+    if found is not None and found[1]["training_id"] != workspace.training_id:
+        processes.end_together(
+            DataError(
+                f"{found[0].path} belongs to the training {found[1]['training_id']}, this one is "
+                f"{workspace.training_id}: it was copied here, or the folder was renamed. Remove it"
+            )
+        )
+    mine = 0 if found is None else found[0].iteration
+    first = int(processes.sum(torch.tensor([mine if processes.is_first else 0], dtype=torch.float64))[0])
+    if processes.any(mine != first):
+        processes.end_together(
+            EnvironmentLacksError(
+                f"the processes see different checkpoints (the first one iteration {first}): {checkpoints.path} must "
+                "be on a file system that all nodes share"
+            )
+        )
+    return found
+
+
+def _train_to_end(
+    workspace: Workspace,
+    processes: Processes,
+    parts: _Parts,
+    state: TrainingState,
+    checkpoints: CheckpointFolder,
+) -> None:
+    keeper = _Keeper(workspace, parts, checkpoints, processes.device)
+    with (
+        _journalled(workspace, processes, state),
+        listen_for_stop() as stop,
+        _open_sinks(workspace, processes, state.iteration) as sinks,
+    ):
         trainer = Trainer(
-            settings=settings,
+            settings=workspace.experiment.training,
             formulation=parts.formulation,
             batches=parts.batches,
             processes=processes,
-            save=_saver(workspace, parts, checkpoints, processes.device),
+            save=keeper.save,
+            draw=keeper.draw,
             sinks=sinks,
             observer=workspace.observer if processes.is_first else Silent(),
             stop=stop,
-            seed=experiment.seed,
+            seed=workspace.experiment.seed,
         )
-        try:
-            trainer.run(state)
-        finally:
-            for sink in sinks:
-                sink.close()
-            if processes.is_first:
+        trainer.run(state)
+
+
+@contextmanager
+def _journalled(workspace: Workspace, processes: Processes, state: TrainingState) -> Iterator[None]:
+    """Record what an attempt did, however it ends; a full disk then does not hide why it ended."""
+    started, started_cpu, began_at = time.perf_counter(), time.process_time(), state.iteration
+    try:
+        yield
+    finally:
+        if processes.is_first:
+            with suppress(StorageError):
                 workspace.journal.write(
                     "training ended",
                     iteration=state.iteration,
@@ -123,8 +175,8 @@ def _train_to_end(workspace: Workspace, processes: Processes, checkpoints: Check
                     threads=torch.get_num_threads(),
                     device=str(processes.device),
                     wall_s=time.perf_counter() - started,
-                    cpu_s=time.process_time(),
-                    parameters=count_parameters(parts.network),
+                    cpu_s=time.process_time() - started_cpu,
+                    parameters=count_parameters(state.network),
                 )
 
 
@@ -135,8 +187,8 @@ def build_network(workspace: Workspace, table: ConditioningTable) -> nn.Module:
         return build_model(workspace.experiment.model, workspace.store.spec, table if table.names else None)
 
 
-def _build_parts(workspace: Workspace, processes: Processes) -> _Parts:
-    experiment, store = workspace.experiment, workspace.store
+def _build_parts(workspace: Workspace, store: FieldStore, processes: Processes) -> _Parts:
+    experiment = workspace.experiment
     transform = fitted_transform(workspace)
     spectrum, std = training_spectrum(workspace, transform)
     train_split = store.indices(TRAIN)
@@ -162,37 +214,30 @@ def _build_parts(workspace: Workspace, processes: Processes) -> _Parts:
     )
 
 
-def _restore(workspace: Workspace, state: TrainingState, checkpoints: CheckpointFolder, processes: Processes) -> None:
-    settings = workspace.experiment.training
-    warn = workspace.observer.warn if processes.is_first else Silent().warn
-    common = decay_start(settings.optimizer, settings.iterations)
-    found = checkpoints.load_newest(settings.iterations, common, warn)
-    if found is None:
-        return
-    state.restore(found[1])
-    if processes.is_first:
-        workspace.observer.note(f"going on from {found[0].name}")
+@dataclass
+class _Keeper:
+    """Keeps what a training has reached: checkpoints, the older ones thinned out, and sheets of generated fields."""
 
+    workspace: Workspace
+    parts: _Parts
+    checkpoints: CheckpointFolder
+    device: torch.device
+    newest: Checkpoint | None = None
 
-def _saver(
-    workspace: Workspace, parts: _Parts, checkpoints: CheckpointFolder, device: torch.device
-) -> Callable[[TrainingState], None]:
-    """Writes a checkpoint, thins out old ones, and draws a sheet of generated fields."""
-    settings = workspace.experiment.training
-    common = decay_start(settings.optimizer, settings.iterations)
-
-    def save(state: TrainingState) -> None:
+    def save(self, state: TrainingState) -> None:
+        """Write a checkpoint."""
+        settings, common = self.workspace.experiment.training, _last_common(self.workspace)
         horizon = settings.iterations if state.iteration > common else None
-        checkpoint = checkpoints.save(_content(workspace, parts, state), state.iteration, horizon)
-        checkpoints.prune(settings.keep_checkpoints, settings.iterations, common)
-        if settings.sheet_samples and _is_sheet_due(settings, state.iteration):
-            write_sheet(workspace, checkpoint, device)
+        self.newest = self.checkpoints.save(_content(self.workspace, self.parts, state), state.iteration, horizon)
+        self.checkpoints.prune(settings.keep_checkpoints, settings.iterations, common)
 
-    return save
-
-
-def _is_sheet_due(settings: Training, iteration: int) -> bool:
-    return settings.sheet_every is None or iteration % settings.sheet_every == 0
+    def draw(self, state: TrainingState) -> None:
+        """Draw a sheet from the checkpoint just written, where one is due."""
+        settings = self.workspace.experiment.training
+        every = settings.sheet_every or settings.checkpoint_every
+        is_due = state.iteration % every == 0 or state.iteration == settings.iterations
+        if settings.sheet_samples and is_due and self.newest is not None:
+            write_sheet(self.workspace, self.newest, self.device)
 
 
 def _content(workspace: Workspace, parts: _Parts, state: TrainingState) -> dict[str, Any]:
@@ -208,11 +253,22 @@ def _content(workspace: Workspace, parts: _Parts, state: TrainingState) -> dict[
     }
 
 
-def _sinks(workspace: Workspace, start: int) -> list[MetricsSink]:
+@contextmanager
+def _open_sinks(workspace: Workspace, processes: Processes, start: int) -> Iterator[list[MetricsSink]]:
+    """Where the metrics go; nowhere on all but the first process."""
     settings, run = workspace.experiment.training, workspace.run_folder
-    sinks: list[MetricsSink] = [JsonLines(run.metrics, start)]
-    if settings.tensorboard:
-        sinks.append(TensorBoard(run.tensorboard, start))
-    if settings.wandb_project is not None:
-        sinks.append(WeightsAndBiases(settings.wandb_project, run.path.name, run.path))
-    return sinks
+    sinks: list[MetricsSink] = []
+
+    def begin() -> None:
+        sinks.append(JsonLines(run.metrics, start))
+        if settings.tensorboard:
+            sinks.append(TensorBoard(run.tensorboard, start))
+        if settings.wandb_project is not None:
+            sinks.append(WeightsAndBiases(settings.wandb_project, run.path.name, run.path))
+
+    try:
+        processes.on_first(begin)
+        yield sinks
+    finally:
+        for sink in sinks:
+            sink.close()

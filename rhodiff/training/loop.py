@@ -29,8 +29,10 @@ from rhodiff.training.state import TrainingState
 
 __all__ = ["Trainer", "batch_gradient"]
 
-STOP_CHECK_ITERATIONS = 10
-"""Several processes agree on a stop this often; one process looks at every step."""
+STOP_CHECK_S = 1.0
+MOST_ITERATIONS_UNCHECKED = 100
+"""Several processes agree on a stop about once a second, at least this often; one process looks at every step."""
+ADVICE = "lower training.optimizer.learning_rate, set gradient_clip, or take precision float32"
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Trainer:
         batches: where batches come from.
         processes: the joined processes.
         save: writes a checkpoint of the state; called on the first process alone.
+        draw: draws a sheet of generated fields after ``save``, unless the training is being stopped.
         sinks: where metrics go; empty on all but the first process.
         observer: told about progress.
         stop: set by a stop signal.
@@ -53,7 +56,8 @@ class Trainer:
     formulation: Formulation
     batches: BatchSource
     processes: Processes
-    save: Callable[[TrainingState], None]
+    save: Callable[[TrainingState], object]
+    draw: Callable[[TrainingState], object]
     sinks: list[MetricsSink]
     observer: Observer
     stop: StopRequest
@@ -64,17 +68,20 @@ class Trainer:
 
         Raises:
             StoppedEarly: after a stop signal, with the state saved.
-            RhodiffError: if the loss is not finite any more.
+            RhodiffError: if the loss or the weights are not finite any more.
         """
         place, settings = self.processes.place, self.settings
         if place.world_size > settings.batch_size:
-            raise ConfigError(
-                f"training.batch_size {settings.batch_size} is the global batch and gives no field to each of "
-                f"{place.world_size} processes: take fewer processes or a larger batch"
+            self.processes.end_together(
+                ConfigError(
+                    f"training.batch_size {settings.batch_size} is the global batch and gives no field to each of "
+                    f"{place.world_size} processes: take fewer processes or a larger batch"
+                )
             )
         network = self._wrapped(state.network)
         positions = self.processes.share(place.rank, settings.batch_size)
         meter = _Meter(self.processes, settings, state.iteration)
+        stop_check = _StopCheck(self.processes, self.stop)
         for batch in self.batches.batches(state.iteration, settings.iterations, positions):
             torch.manual_seed(address(self.seed, "dropout", state.iteration, place.rank))
             rate = learning_rate(state.iteration, settings.optimizer, settings.iterations, place.world_size)
@@ -88,30 +95,43 @@ class Trainer:
             if state.average is not None:
                 state.average.update(state.network, state.iteration)
             meter.add(losses, norm)
-            self._after_step(state, meter, rate)
+            self._after_step(state, meter, rate, stop_check)
 
-    def _after_step(self, state: TrainingState, meter: "_Meter", rate: float) -> None:
+    def _after_step(self, state: TrainingState, meter: "_Meter", rate: float, stop_check: "_StopCheck") -> None:
         done = state.iteration == self.settings.iterations
         if done or state.iteration % self.settings.metrics_every == 0:
-            values = {**meter.read(state.iteration), "learning_rate": rate}
-            for sink in self.sinks:
-                sink.write(state.iteration, values)
+            self._write_metrics(state.iteration, {**meter.read(state.iteration), "learning_rate": rate})
             self.observer.progress(state.iteration, self.settings.iterations, meter.describe(state.iteration))
-        stopping = self._agree_to_stop(state.iteration)
+        stopping = stop_check.is_agreed(state.iteration) and not done
         if done or stopping or state.iteration % self.settings.checkpoint_every == 0:
-            if self.processes.is_first:
-                self.save(state)
-            self.processes.wait_for_all()
-        if stopping and not done:
-            raise StoppedEarly(
+            self._refuse_broken(state)
+            self.processes.on_first(lambda: self.save(state))
+            if not stopping:
+                self.processes.on_first(lambda: self.draw(state))
+        if stopping:
+            stopped = StoppedEarly(
                 f"stopped by {self.stop.reason or 'a signal to another process'} at iteration {state.iteration} of "
                 f"{self.settings.iterations}; the state is saved, the same command goes on"
             )
+            self.processes.end_together(stopped)
 
-    def _agree_to_stop(self, iteration: int) -> bool:
-        if self.processes.place.world_size == 1:
-            return bool(self.stop)
-        return iteration % STOP_CHECK_ITERATIONS == 0 and self.processes.any(bool(self.stop))
+    def _write_metrics(self, iteration: int, values: dict[str, float]) -> None:
+        def write() -> None:
+            for sink in self.sinks:
+                sink.write(iteration, values)
+
+        self.processes.on_first(write)
+
+    def _refuse_broken(self, state: TrainingState) -> None:
+        """No checkpoint is written of weights that are not numbers; all processes hold the same ones."""
+        broken = state.find_non_finite()
+        if broken is not None:
+            self.processes.end_together(
+                RhodiffError(
+                    f"the state is not finite at iteration {state.iteration} ({broken}): training has diverged. It "
+                    f"is not saved, and the checkpoints before are intact; {ADVICE}"
+                )
+            )
 
     def _wrapped(self, network: nn.Module) -> nn.Module:
         compiled = torch.compile(network) if self.settings.compile else network
@@ -170,6 +190,34 @@ def _autocast(settings: Training, device: torch.device) -> AbstractContextManage
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
+class _StopCheck:
+    """Whether to stop: all processes come to the same answer at the same step.
+
+    Asking costs a message, so several processes ask about once a second; the number of steps to the next time follows
+    from the mean of their clocks, and so is the same for all.
+    """
+
+    def __init__(self, processes: Processes, stop: StopRequest) -> None:
+        self._processes, self._stop = processes, stop
+        self._next, self._steps = 0, 1
+        self._last_time = time.perf_counter()
+
+    def is_agreed(self, iteration: int) -> bool:
+        """Ask after step number ``iteration``."""
+        size = self._processes.place.world_size
+        if size == 1:
+            return bool(self._stop)
+        if iteration < self._next:
+            return False
+        now = time.perf_counter()
+        told = torch.tensor([float(bool(self._stop)), now - self._last_time])
+        asked, waited_s = self._processes.sum(told).tolist()
+        allowed = int(self._steps * STOP_CHECK_S * size / max(waited_s, 1e-6))
+        self._steps = max(1, min(MOST_ITERATIONS_UNCHECKED, allowed))
+        self._next, self._last_time = iteration + self._steps, now
+        return bool(asked > 0)
+
+
 class _Meter:
     """Mean loss and gradient norm since the last reading, and the speed."""
 
@@ -191,9 +239,11 @@ class _Meter:
         last_iteration, last_time = self._last
         now = time.perf_counter()
         if not torch.isfinite(total).all():
-            raise RhodiffError(
-                f"the loss is {loss} at iteration {iteration}: training has diverged. The checkpoints before are "
-                "intact; lower training.optimizer.learning_rate, set gradient_clip, or take precision float32"
+            self._processes.end_together(
+                RhodiffError(
+                    f"the loss is {loss} at iteration {iteration}: training has diverged. The checkpoints before are "
+                    f"intact; {ADVICE}"
+                )
             )
         self._values = {
             "loss": loss,

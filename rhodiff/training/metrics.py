@@ -4,8 +4,11 @@ Reading merges the attempts: from the iteration on where an attempt began, it re
 so that the history of a training that was killed ten times reads like one.
 """
 
+import io
 import json
 import os
+import socket
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,27 +60,45 @@ class JsonLines:
 
 
 class TensorBoard:
-    """Writes TensorBoard event files.
+    """Writes a TensorBoard event file.
+
+    It writes at once and from the caller's thread: torch's SummaryWriter does so from a thread of its own, where a
+    full disk ends in a stack trace and later in a queue that nobody empties.
 
     Args:
-        folder: where they go.
+        folder: where the file goes.
         start: iteration this attempt goes on from; later points of earlier attempts are hidden.
     """
 
     def __init__(self, folder: Path, start: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
-        with storage_errors(folder):
-            self._writer = SummaryWriter(str(folder), purge_step=start)
+        name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
+        self.path = folder / name
+        with storage_errors(self.path):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._append(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        begun = SessionLog(status=SessionLog.START)
+        self._append(Event(wall_time=time.time(), step=start + 1, session_log=begun))
 
     def write(self, iteration: int, values: dict[str, float]) -> None:
         """Record the scalars."""
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, iteration)
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        scalars = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
+        self._append(Event(wall_time=time.time(), step=iteration, summary=Summary(value=scalars)))
 
     def close(self) -> None:
-        """Flush and close the event file."""
-        self._writer.close()
+        """Nothing is held open."""
+
+    def _append(self, event: Any) -> None:
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        record = io.BytesIO()
+        RecordWriter(record).write(event.SerializeToString())
+        with storage_errors(self.path), self.path.open("ab") as handle:
+            handle.write(record.getbuffer())
 
 
 class WeightsAndBiases:

@@ -53,6 +53,20 @@ class TrainingState:
             for name, value in checkpoint["ema"].items():
                 self.average.weights[name].copy_(value)
 
+    def find_non_finite(self) -> str | None:
+        """Name of a weight, average or optimizer moment that holds NaN or infinity; None if all are sound."""
+        parts: dict[str, Mapping[str, Any]] = {
+            "model": self.network.state_dict(),
+            "ema": {} if self.average is None else self.average.weights,
+        }
+        for number, moments in self.optimizer.state_dict()["state"].items():
+            parts[f"optimizer {number}"] = moments
+        for part, tensors in parts.items():
+            for name, tensor in tensors.items():
+                if isinstance(tensor, torch.Tensor) and not bool(torch.isfinite(tensor).all()):
+                    return f"{part}: {name}"
+        return None
+
 
 def build_optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
     """Adam or AdamW over all parameters; the rate is set before each step."""

@@ -1,0 +1,49 @@
+"""What can be known to fail is refused before anything is computed or written.
+
+The settings of one section may not fit the data or another section, and the stage that would find out may come hours
+after the one that is started: an odd size, an unknown sampler, a missing package.
+"""
+
+from importlib.util import find_spec
+
+from rhodiff.config.model import UNetSettings
+from rhodiff.errors import EnvironmentLacksError
+from rhodiff.fields.augmentation import check_augmentation
+from rhodiff.models.unet import check_shape
+from rhodiff.runtime.devices import resolve_device
+from rhodiff.stages.sweep import check_sweep
+from rhodiff.stages.workspace import Workspace
+
+__all__ = ["check_environment", "check_experiment"]
+
+
+def check_experiment(workspace: Workspace) -> None:
+    """Check that all stages can use the fields that the source will make.
+
+    Args:
+        workspace: the experiment; its input files are looked at, not read.
+
+    Raises:
+        ConfigError: if the network cannot halve the fields, an augmentation does not suit them, a parameter is
+            unknown, or the sweep asks for what no sampler can do.
+    """
+    experiment, spec = workspace.experiment, workspace.source.spec
+    if isinstance(experiment.model, UNetSettings):
+        check_shape(experiment.model, spec.shape)
+    check_augmentation(experiment.fields.augmentation, spec.periodic)
+    check_sweep(workspace)
+
+
+def check_environment(workspace: Workspace) -> None:
+    """Check that this machine has what a training demands of it.
+
+    Raises:
+        EnvironmentLacksError: for a device that torch does not see, or a missing package.
+    """
+    resolve_device(workspace.experiment.runtime.device)
+    project = workspace.experiment.training.wandb_project
+    if project is not None and find_spec("wandb") is None:
+        raise EnvironmentLacksError(
+            f"training.wandb_project is '{project}', but wandb is not installed: pip install 'rhodiff[wandb]', or "
+            "set it to null"
+        )
