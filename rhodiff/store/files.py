@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,7 +68,8 @@ def _free_space(path: Path) -> str:
     existing = next((p for p in (path, *path.parents) if p.exists()), None)
     if existing is None:
         return ""
-    return f" ({shutil.disk_usage(existing).free / 1e6:.1f} MB free at {existing})"
+    disk = os.statvfs(existing)
+    return f" ({disk.f_bavail * disk.f_frsize / 1e6:.1f} MB and {disk.f_favail} inodes free at {existing})"
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], Any]) -> str:
