@@ -78,6 +78,7 @@ def train(workspace: Workspace, place: Place) -> Checkpoint:
             if processes.is_first:
                 workspace.observer.note(f"training {workspace.run_folder.path.name}: {found[0].name}, done before")
             return found[0]
+        processes.on_first(checkpoints.remove_temporaries)
         processes.on_first(workspace.record_run)
         processes.on_first(lambda: fitted_transform(workspace))
         parts = _build_parts(workspace, store, processes)

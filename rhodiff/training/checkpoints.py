@@ -116,6 +116,11 @@ class CheckpointFolder:
                 warn(f"{error}. Going on from the checkpoint before it")
         return None
 
+    def remove_temporaries(self) -> None:
+        """Remove what processes that were killed while writing left behind; the caller holds the run's lock."""
+        for path in self.path.glob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
     def prune(self, keep: int | None, horizon: int, last_common: int) -> None:
         """Remove all but the newest ``keep`` and the one before the rate falls; None keeps all."""
         if keep is None:
