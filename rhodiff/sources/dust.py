@@ -17,7 +17,7 @@ from rhodiff.config.fields import Split
 from rhodiff.config.sources import DustSource
 from rhodiff.errors import DataError
 from rhodiff.sources.sky_maps import open_sky_map
-from rhodiff.sources.sky_patches import lay_centres, near_any, patch_directions, patch_radius_deg
+from rhodiff.sources.sky_patches import lay_centres, near_any, nearest, patch_directions, patch_radius_deg
 from rhodiff.sources.source import EXCLUDED, TEST, TRAIN, VALIDATION, FieldBatch, Source, split_groups
 from rhodiff.store.spec import FieldSpec, Parameter
 
@@ -52,14 +52,14 @@ class Dust(Source):
 
     @property
     def spec(self) -> FieldSpec:
-        """E(B-V) in magnitudes on a square of ``size`` pixels, spacing in arcminutes, not periodic."""
-        size, scale = self._settings.size, self._settings.pixel_scale_arcmin
+        """E(B-V) in magnitudes on a square of ``size`` pixels, spacing in degrees, not periodic."""
+        size, scale = self._settings.size, self._settings.pixel_scale_arcmin / 60.0
         return FieldSpec(
             name="E(B-V)",
             unit="mag",
             shape=(size, size),
             spacing=(scale, scale),
-            length_unit="arcmin",
+            length_unit="deg",
             periodic=(False, False),
         )
 
@@ -91,11 +91,21 @@ class Dust(Source):
             "projection": "gnomonic (TAN), bilinear interpolation",
             "orientation": "rows towards position_angle_deg east of Galactic north; at 0: row up north, column west",
             "map_resolution_arcmin": 60.0 * self._map.resolution_deg,
-            "split": f"{NUM_SECTORS} longitude sectors; patches closer than {self._exclusion_deg():.3f} deg excluded",
+            "split_rule": f"{NUM_SECTORS} longitude sectors; of patches of two parts that lie closer than "
+            f"{self._exclusion_deg():.3g} deg one is left out",
         }
 
     def groups(self) -> NDArray[np.int64]:
-        """Sector of Galactic longitude of each patch, 10 deg each, in increasing order."""
+        """Block of sky of each patch: the nearest of centres that lie one patch diagonal apart.
+
+        Patches that overlap are not independent; blocks as wide as a patch very nearly are, and errors are made from
+        them. Parts of a split are kept apart by distance, not by block: a block may reach into two of them.
+        """
+        diagonal = 2 * patch_radius_deg(self._settings.size, self._settings.pixel_scale_arcmin)
+        return nearest(self._centres, lay_centres(diagonal, self._settings.min_abs_latitude_deg))
+
+    def _sectors(self) -> NDArray[np.int64]:
+        """Sector of Galactic longitude of each patch, 10 deg each."""
         return (self._centres[:, 0] * (NUM_SECTORS / 360.0)).astype(np.int64)
 
     def assign_split(self, split: Split) -> NDArray[np.int8]:
@@ -120,7 +130,7 @@ class Dust(Source):
         first = (
             int(np.random.Generator(np.random.Philox(key=split.seed)).integers(NUM_SECTORS)) if split.shuffle else 0
         )
-        sectors = (self.groups() - first) % NUM_SECTORS
+        sectors = (self._sectors() - first) % NUM_SECTORS
         codes = split_groups(sectors, split.model_copy(update={"shuffle": False}))
         for part, stronger in ((VALIDATION, (TEST,)), (TRAIN, (TEST, VALIDATION))):
             others = self._centres[np.isin(codes, stronger)]

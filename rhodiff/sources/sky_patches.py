@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-__all__ = ["lay_centres", "near_any", "patch_directions", "patch_radius_deg", "unit_vectors"]
+__all__ = ["lay_centres", "near_any", "nearest", "patch_directions", "patch_radius_deg", "unit_vectors"]
 
 
 def lay_centres(spacing_deg: float, min_abs_latitude_deg: float) -> NDArray[np.float64]:
@@ -96,3 +96,17 @@ def near_any(
         return np.zeros(len(directions_deg), dtype=np.bool_)
     chord, _ = cKDTree(unit_vectors(others_deg)).query(unit_vectors(directions_deg))
     return np.asarray(chord < 2.0 * np.sin(0.5 * np.radians(separation_deg)))
+
+
+def nearest(directions_deg: NDArray[np.float64], others_deg: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Index of the nearest of the other directions.
+
+    Args:
+        directions_deg: ``[n, 2]``, longitude and latitude, degrees.
+        others_deg: ``[m, 2]``, not empty.
+
+    Returns:
+        int64 ``[n]``.
+    """
+    _, index = cKDTree(unit_vectors(others_deg)).query(unit_vectors(directions_deg))
+    return np.asarray(index, dtype=np.int64)

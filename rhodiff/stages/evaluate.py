@@ -13,15 +13,14 @@ from rhodiff.config.identity import identity_hash
 from rhodiff.config.section import result_settings
 from rhodiff.errors import DataError
 from rhodiff.fields.transforms import Transform
-from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.sources.source import TRAIN
 from rhodiff.stages.comparison_set import ComparisonSet, FieldSet, compare_sets, read_comparisons, write_comparisons
 from rhodiff.stages.parts import WHOLE, Part
-from rhodiff.stages.sample import reference_indices
-from rhodiff.stages.sweep import Cell, check_identity, describe_condition, is_sampled, sweep_cells
+from rhodiff.stages.reference import pair_with_reference, reference_indices
+from rhodiff.stages.sweep import Cell, check_identity, is_sampled, sweep_cells
 from rhodiff.stages.training_data import fitted_transform, open_training_reader
 from rhodiff.stages.workspace import Workspace
-from rhodiff.store.arrays import open_fields
+from rhodiff.store.arrays import FieldStore, open_fields
 from rhodiff.store.files import read_marker, write_marker
 from rhodiff.store.spec import FieldSpec
 
@@ -128,51 +127,28 @@ def read_evaluation(workspace: Workspace, task: EvaluationTask) -> ComparisonSet
 
 
 def _compared(workspace: Workspace, task: EvaluationTask, space: ComparisonSpace) -> ComparisonSet:
-    chosen = _reference_of(workspace, task.cell)
-    reader = open_training_reader(workspace)
-    reference = FieldSet(space.of_data(reader.read(chosen)), workspace.store.group[chosen])
+    reader, store = open_training_reader(workspace), workspace.store
     if task.cell is None:
-        train = workspace.store.indices(TRAIN)
+        train = store.indices(TRAIN)
         train = train[np.unique(np.linspace(0, len(train) - 1, TRAINING_FIELDS).round().astype(np.int64))]
-        other = FieldSet(space.of_data(reader.read(train)), workspace.store.group[train])
+        other = FieldSet(space.of_data(reader.read(train)), store.group[train])
+        chosen, matched = reference_indices(workspace), False
     else:
-        other = _samples(workspace, task.cell, space)
-    matched = _is_matched(workspace, task.cell, len(reference.fields), len(other.fields))
+        samples = _open_samples(workspace, task.cell)
+        pairing = pair_with_reference(workspace, task.cell, samples.valid)
+        generated = np.asarray(samples.fields.oindex[pairing.generated])
+        other = FieldSet(space.of_samples(generated), samples.group[pairing.generated])
+        chosen, matched = pairing.reference, pairing.matched
+    reference = FieldSet(space.of_data(reader.read(chosen)), store.group[chosen])
     return compare_sets(workspace.experiment.evaluation, space.spec, reference, other, matched=matched)
 
 
-def _samples(workspace: Workspace, cell: Cell, space: ComparisonSpace) -> FieldSet:
+def _open_samples(workspace: Workspace, cell: Cell) -> FieldStore:
     if not is_sampled(workspace, cell):
         raise DataError(f"{cell.describe()} is not sampled (completely): run 'rhodiff-hpc run sample'")
-    check_identity(workspace.run_folder.samples(cell.identity), cell)
-    store = open_fields(workspace.run_folder.samples(cell.identity))
+    path = workspace.run_folder.samples(cell.identity)
+    check_identity(path, cell)
+    store = open_fields(path)
     if not store.valid.any():
         raise DataError(f"every sample of {cell.describe()} diverged: nothing can be compared")
-    fields = np.asarray(store.fields[:])[store.valid]
-    return FieldSet(space.of_samples(fields), store.group[store.valid])
-
-
-def _is_matched(workspace: Workspace, cell: Cell | None, num_reference: int, num_other: int) -> bool:
-    """Whether each reference field's parameters were sampled equally often."""
-    if cell is None or cell.condition is not None or not workspace.experiment.model.conditioning.parameters:
-        return False
-    is_complete = num_other == workspace.experiment.sampling.num_samples  # none has diverged
-    return is_complete and num_other % num_reference == 0
-
-
-def _reference_of(workspace: Workspace, cell: Cell | None) -> NDArray[np.int64]:
-    """The reference fields a cell is compared with: those at its condition where there are any, else all."""
-    everything = reference_indices(workspace)
-    if cell is None or cell.condition is None:
-        return everything
-    names = [parameter.name for parameter in workspace.store.parameter_info]
-    columns = ConditioningTable.columns(workspace.experiment.model.conditioning, names)
-    wanted = np.array([cell.condition[names[c]] for c in columns])
-    same = np.isclose(workspace.store.parameters[everything][:, columns], wanted, rtol=1e-6).all(axis=1)
-    if not same.any():
-        workspace.observer.warn(
-            f"no field of the reference has {describe_condition(cell.condition)}: these samples are compared with "
-            "the reference at all its parameters, which shows the difference of the parameters too"
-        )
-        return everything
-    return np.asarray(everything[same])
+    return store

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rhodiff.config.loading import dump_experiment
 from rhodiff.report import (
@@ -14,6 +13,7 @@ from rhodiff.report import (
     ReportContent,
     ReportFigure,
     TrainingCurve,
+    format_estimate,
     format_number,
     format_seconds,
     headline_numbers,
@@ -28,11 +28,11 @@ from rhodiff.report import (
 from rhodiff.sources.source import TEST, TRAIN, VALIDATION
 from rhodiff.stages.comparison_set import ComparisonSet
 from rhodiff.stages.evaluate import ComparisonSpace, evaluation_tasks, read_evaluation
-from rhodiff.stages.sample import reference_indices
+from rhodiff.stages.reference import is_matched, pair_with_reference
 from rhodiff.stages.sweep import Cell, describe_condition
 from rhodiff.stages.training_data import open_training_reader
 from rhodiff.stages.workspace import Workspace
-from rhodiff.statistics import Estimate, nyquist
+from rhodiff.statistics import BinnedComparison, Estimate, nyquist
 from rhodiff.store.arrays import FieldStore, open_fields, read_trajectory
 from rhodiff.store.files import write_atomic
 from rhodiff.store.journal import read_journal, utc_now
@@ -41,6 +41,7 @@ from rhodiff.training.metrics import read_metrics
 __all__ = ["write_report"]
 
 UNKNOWN = Estimate(math.nan, math.nan)
+SIGNIFICANT_ERRORS = 3.0
 FEW_GROUPS = 30
 """With fewer independent groups than this, bootstrap errors are themselves uncertain by more than ten per cent."""
 
@@ -85,8 +86,8 @@ def _content(
             training_spectrum=training.bins.get(("power_spectrum", channel)),
             training_values=training.values.get(channel),
         ),
-        warnings=_warnings(workspace, samples, sizes.reference_groups),
-        samples=_sample_figures(workspace, samples),
+        warnings=_warnings(workspace, samples, sizes.reference_groups, training),
+        samples=_sample_figures(workspace, samples, shown_cell),
         spectra=_spectrum_figures(workspace, shown, shown_cell, training),
         distributions=_distribution_figures(workspace, shown, shown_cell, training),
         training=_training_figures(workspace),
@@ -107,14 +108,16 @@ def _summary(workspace: Workspace, cell: Cell) -> str:
     conditioning = experiment.model.conditioning.parameters
     told = f", conditioned on {', '.join(conditioning)}" if conditioning else ""
     return (
-        f"A {experiment.diffusion.kind.upper()} diffusion model{told}, trained on "
+        f"Diffusion model ({experiment.diffusion.kind.upper()}){told}, trained on "
         f"{len(workspace.store.indices(TRAIN))} fields of {spec.name} ({cells} cells, source "
         f"'{experiment.data.source.kind}') for {cell.checkpoint.iteration} iterations at batch "
         f"{experiment.training.batch_size}; sampled with {cell.sampler} in {cell.evaluations} evaluations."
     )
 
 
-def _warnings(workspace: Workspace, samples: FieldStore, reference_groups: int) -> tuple[str, ...]:
+def _warnings(
+    workspace: Workspace, samples: FieldStore, reference_groups: int, training: ComparisonSet
+) -> tuple[str, ...]:
     found = []
     diverged = int((~samples.valid).sum())
     if diverged:
@@ -124,25 +127,38 @@ def _warnings(workspace: Workspace, samples: FieldStore, reference_groups: int) 
             f"The reference has only {reference_groups} independent groups: its errors are rough, and no difference "
             "smaller than them is a claim."
         )
+    found += [_own_difference(one) for one in training.bins.values() if _differs(one.mean_absolute)]
     failed = int((~workspace.store.valid).sum())
     if failed:
         found.append(f"{failed} fields of the data set could not be made; they are masked.")
     return tuple(found)
 
 
-def _sample_figures(workspace: Workspace, samples: FieldStore) -> tuple[ReportFigure, ...]:
-    space, count = ComparisonSpace(workspace), workspace.experiment.report.samples_shown
-    chosen = reference_indices(workspace)[:count]
-    reference = space.of_data(open_training_reader(workspace).read(chosen))
-    generated = space.of_samples(_first_valid(samples, count))
-    return tuple(
-        report_samples(reference[:, c], generated[:, c], space.spec, labels=("reference", "generated"))
-        for c in range(reference.shape[1])
+def _differs(estimate: Estimate) -> bool:
+    """Whether a number that cannot be negative lies above its floor for more than chance."""
+    return estimate.value - estimate.floor > SIGNIFICANT_ERRORS * estimate.error
+
+
+def _own_difference(one: BinnedComparison) -> str:
+    name = one.statistic.replace("_", " ")
+    difference = format_estimate(one.mean_absolute, percent=True)
+    return (
+        f"Training and reference fields differ themselves: in the {name} by {difference} (mean over bins), where two "
+        f"draws of one distribution would by {100 * one.mean_absolute.floor:.2g} %. A network learns the training "
+        "fields: compare generated fields with the grey line first."
     )
 
 
-def _first_valid(samples: FieldStore, count: int) -> NDArray[np.float32]:
-    return np.asarray(samples.fields.oindex[np.flatnonzero(samples.valid)[:count]])
+def _sample_figures(workspace: Workspace, samples: FieldStore, cell: Cell) -> tuple[ReportFigure, ...]:
+    space, count = ComparisonSpace(workspace), workspace.experiment.report.samples_shown
+    pairing = pair_with_reference(workspace, cell, samples.valid)
+    reference = space.of_data(open_training_reader(workspace).read(pairing.reference[:count]))
+    generated = space.of_samples(np.asarray(samples.fields.oindex[pairing.generated[:count]]))
+    note = "Fields one above the other have the same parameters." if is_matched(workspace, cell) else ""
+    return tuple(
+        report_samples(reference[:, c], generated[:, c], space.spec, labels=("reference", "generated"), note=note)
+        for c in range(reference.shape[1])
+    )
 
 
 def _spectrum_figures(
@@ -231,7 +247,11 @@ def _data_facts(workspace: Workspace) -> tuple[Fact, ...]:
         Fact("compared in", space.spec.name, f"evaluation.space is '{workspace.experiment.evaluation.space}'"),
     ]
     provenance: dict[str, Any] = dict(store.attributes["provenance"])
-    return (*facts, *(Fact(name.replace("_", " "), str(value)) for name, value in provenance.items()))
+    return (*facts, *(Fact(name.replace("_", " "), _plain(value)) for name, value in provenance.items()))
+
+
+def _plain(value: str | float) -> str:
+    return format_number(value, 5) if isinstance(value, float) else str(value)
 
 
 def _costs(events: Sequence[dict[str, Any]]) -> tuple[Fact, ...]:

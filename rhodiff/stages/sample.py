@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from rhodiff.errors import DataError
 from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.runtime.devices import configure_torch, resolve_device
-from rhodiff.sources.source import TEST, VALIDATION
 from rhodiff.stages.generation import Generated, generate, kept_steps, sampler_plan
 from rhodiff.stages.parts import WHOLE, Part
+from rhodiff.stages.reference import is_matched, matched_indices
 from rhodiff.stages.sweep import Cell, check_identity, check_sweep, is_sampled, sweep_cells
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.arrays import create_fields, num_shards, shard_range, write_shard
 from rhodiff.store.files import read_marker, write_marker
 from rhodiff.training.restored import RestoredModel, restore_model
 
-__all__ = ["SampleTask", "reference_indices", "sample_sweep", "sample_tasks"]
+__all__ = ["SampleTask", "sample_sweep", "sample_tasks"]
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,6 @@ def sample_tasks(workspace: Workspace) -> list[SampleTask]:
     settings = workspace.experiment.sampling
     shards = num_shards(settings.num_samples, settings.shard_length)
     return [SampleTask(cell, shard) for cell in sweep_cells(workspace) for shard in range(shards)]
-
-
-def reference_indices(workspace: Workspace) -> NDArray[np.int64]:
-    """Indices of the reference split of the evaluation."""
-    part = {"validation": VALIDATION, "test": TEST}[workspace.experiment.evaluation.reference]
-    return workspace.store.indices(part)
 
 
 def sample_sweep(workspace: Workspace, part: Part = WHOLE) -> list[Cell]:
@@ -184,14 +178,9 @@ def _trajectory_levels(cell: Cell, model: RestoredModel, number: int) -> list[fl
 def _groups(workspace: Workspace, cell: Cell) -> NDArray[np.int64]:
     """Samples at the parameters of a reference field belong to that field's group; others are independent."""
     count = workspace.experiment.sampling.num_samples
-    if cell.condition is not None or not workspace.experiment.model.conditioning.parameters:
+    if not is_matched(workspace, cell):
         return np.arange(count, dtype=np.int64)
-    return workspace.store.group[_matched(workspace, count)]
-
-
-def _matched(workspace: Workspace, count: int) -> NDArray[np.int64]:
-    """Reference field of each sample, cyclically."""
-    return np.resize(reference_indices(workspace), count)
+    return workspace.store.group[matched_indices(workspace, count)]
 
 
 def _conditions(workspace: Workspace, cell: Cell, model: RestoredModel) -> NDArray[np.float64]:
@@ -202,4 +191,4 @@ def _conditions(workspace: Workspace, cell: Cell, model: RestoredModel) -> NDArr
         return np.tile(np.array(row, dtype=np.float64), (count, 1))
     names = [parameter.name for parameter in workspace.store.parameter_info]
     columns = ConditioningTable.columns(workspace.experiment.model.conditioning, names)
-    return workspace.store.parameters[_matched(workspace, count)][:, columns]
+    return workspace.store.parameters[matched_indices(workspace, count)][:, columns]

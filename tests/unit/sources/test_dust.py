@@ -11,7 +11,7 @@ from rhodiff.config.fields import Split
 from rhodiff.config.sources import DustSource
 from rhodiff.errors import DataError
 from rhodiff.sources.dust import Dust
-from rhodiff.sources.sky_patches import patch_directions, unit_vectors
+from rhodiff.sources.sky_patches import patch_directions, patch_radius_deg, unit_vectors
 from rhodiff.sources.source import EXCLUDED, TEST, TRAIN, VALIDATION
 
 pytest.importorskip("astropy_healpix")
@@ -97,8 +97,8 @@ def test_fields_do_not_depend_on_how_the_work_is_split():
 
 def test_spec_and_parameters_state_units():
     source = Dust(DustSource(), Path())
-    assert (source.spec.name, source.spec.unit, source.spec.length_unit) == ("E(B-V)", "mag", "arcmin")
-    assert source.spec.spacing == (55.0, 55.0)
+    assert (source.spec.name, source.spec.unit, source.spec.length_unit) == ("E(B-V)", "mag", "deg")
+    assert source.spec.spacing == (55 / 60, 55 / 60)
     assert source.spec.periodic == (False, False)
     assert [(p.name, p.unit) for p in source.parameters] == [
         ("glon_deg", "deg"), ("glat_deg", "deg"), ("position_angle_deg", "deg"), ("mean_ebv_mag", "mag"),
@@ -117,11 +117,21 @@ def test_extinction_cut_that_keeps_nothing_is_refused(folder):
         analytic(folder, max_ebv_mag=0.01)
 
 
-def test_groups_are_contiguous_sectors_of_longitude(folder):
-    source = analytic(folder)
-    groups = source.groups()
-    assert (np.diff(groups) >= 0).all()
-    assert np.array_equal(groups, np.floor(everything(source).parameters[:, 0] / 10))
+def test_groups_are_blocks_of_sky_as_wide_as_a_patch():
+    """Within a block no two patches are much farther apart than a diagonal; a block's centre is not in another."""
+    source = Dust(DustSource(size=16, spacing_pixels=3, min_abs_latitude_deg=30), Path())
+    groups, vectors = source.groups(), unit_vectors(source.make(0, source.num_fields).parameters[:, :2])
+    diagonal = 2 * patch_radius_deg(16, 55.0)
+    middles = []
+    for group in np.unique(groups):
+        members = vectors[groups == group]
+        middle = members.mean(axis=0) / np.linalg.norm(members.mean(axis=0))
+        assert np.degrees(np.arccos(members @ middle)).max() < diagonal
+        middles.append(middle)
+    apart = np.degrees(np.arccos(np.clip(np.array(middles) @ np.array(middles).T, -1, 1)))
+    assert apart[~np.eye(len(middles), dtype=bool)].min() > 0.6 * diagonal
+    sky_deg2 = 2 * 2 * np.pi * (1 - np.sin(np.radians(30))) * np.degrees(1) ** 2
+    assert len(middles) == pytest.approx(sky_deg2 / diagonal**2, rel=0.2)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +142,7 @@ def test_parts_share_no_sky(split, settings):
     """No map pixel that one part interpolates is used by another, and centres keep a diagonal apart."""
     source = Dust(DustSource(**settings), Path())
     codes = source.assign_split(split)
-    size, scale = source.spec.shape[0], source.spec.spacing[0]
+    size, scale = source.spec.shape[0], 60 * source.spec.spacing[0]
     batch = everything(source)
     vectors = unit_vectors(batch.parameters[:, :2])
     diagonal = np.radians(np.sqrt(2) * size * scale / 60)
@@ -150,7 +160,8 @@ def test_parts_share_no_sky(split, settings):
 
 def test_parts_are_ranges_of_longitude(folder):
     source = analytic(folder, pixel_scale_arcmin=5.0)
-    codes, groups = source.assign_split(Split(shuffle=False)), source.groups()
+    codes = source.assign_split(Split(shuffle=False))
+    groups = np.floor(everything(source).parameters[:, 0] / 10)
     ranges = [groups[codes == part] for part in (TRAIN, VALIDATION, TEST)]
     assert ranges[0].max() < ranges[1].min()
     assert ranges[1].max() < ranges[2].min()
