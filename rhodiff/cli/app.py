@@ -17,6 +17,8 @@ from rhodiff.errors import PeerEndedError, RhodiffError, StoppedEarly
 
 __all__ = ["app", "main"]
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="rhodiff-hpc",
     no_args_is_help=True,
@@ -56,6 +58,7 @@ def main() -> None:
     except RhodiffError as error:
         Console().error(str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        Console().error("interrupted; finished work is kept, the same command goes on")
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:  # typer makes this of a KeyboardInterrupt
+            Console().error("interrupted; finished work is kept, the same command goes on")
+        raise

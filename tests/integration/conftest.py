@@ -51,5 +51,4 @@ def lab(prepared, tmp_path) -> Lab:
 
 
 def _with_shared_data(prepared: Lab, folder: Path, *overrides: str) -> Lab:
-    (folder / "rhodiff.yaml").write_text((prepared.folder / "rhodiff.yaml").read_text())
-    return Lab(folder, (f"paths.data={prepared.folder / 'data'}", *overrides))
+    return prepared.sibling(folder, f"paths.data={prepared.folder / 'data'}", *overrides)

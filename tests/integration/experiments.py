@@ -26,7 +26,13 @@ from rhodiff.training.metrics import read_metrics
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
-    ["rhodiff.cli.app", "rhodiff.stages.train", "rhodiff.stages.report", "rhodiff.stages.sample", "rhodiff.sources.arrays"]
+    [
+        "rhodiff.cli.app",
+        "rhodiff.stages.train",
+        "rhodiff.stages.report",
+        "rhodiff.stages.sample",
+        "rhodiff.sources.arrays",
+    ]
 )
 
 LAUNCHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "SLURM_PROCID")
@@ -152,6 +158,12 @@ class Lab:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "rhodiff.yaml").write_text(yaml.safe_dump(dict(settings), sort_keys=False))
         return cls(folder, overrides)
+
+    def sibling(self, folder: Path, *overrides: str) -> "Lab":
+        """The same experiment in another folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "rhodiff.yaml").write_text((self.folder / "rhodiff.yaml").read_text())
+        return Lab(folder, (*self.overrides, *overrides))
 
     def start(
         self,

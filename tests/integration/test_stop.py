@@ -10,7 +10,7 @@ STOPPED_EARLY = 75
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
-def test_stopped_training_saves_and_goes_on_bit_for_bit(number, prepared, undisturbed_long, long_lab):
+def test_stopped_training_saves_and_goes_on_bit_for_bit(number, undisturbed_long, long_lab):
     rare = ("--set", "training.checkpoint_every=10000")
     started = long_lab.start("run", "train", *rare)
     wait_until(lambda: list(long_lab.folder.glob("runs/*/metrics/*.jsonl")), started)
