@@ -16,17 +16,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rhodiff.config.diffusion import EdmSettings
 from rhodiff.diffusion.ddpm import DdpmFormulation
-from rhodiff.diffusion.formulation import Formulation
 from rhodiff.diffusion.sampling import build_sampler, sample
-from rhodiff.diffusion.schedules import ddpm_levels
+from rhodiff.diffusion.schedules import NoiseRange, noise_range
 from rhodiff.errors import DataError
 from rhodiff.fields.transforms import Transform
 from rhodiff.runtime.noise import normal_field
 from rhodiff.stages.sweep import Cell, takes_step_noise
 from rhodiff.training.restored import RestoredModel
 
-__all__ = ["Generated", "generate", "kept_steps", "sampler_plan", "to_stored_space"]
+__all__ = ["Generated", "SamplerPlan", "generate", "kept_steps", "plan_sampler", "to_stored_space"]
 
 
 @dataclass(frozen=True)
@@ -62,19 +62,19 @@ def generate(
     filled = np.concatenate([parameters, np.repeat(parameters[-1:], micro_batch - count, axis=0)])
     condition = torch.from_numpy(filled).to(device) if model.parameter_names else None
     noise_at = _noise_source(model, cell, first, micro_batch, device)
-    options, levels = sampler_plan(cell, model.formulation, lambda step: noise_at("step noise", step))
-    kept = _KeptSteps(len(levels), trajectory)
+    plan = plan_sampler(model, cell, lambda step: noise_at("step noise", step))
+    kept = _KeptSteps(len(plan.levels), trajectory)
     with torch.no_grad():
         found = sample(
             model.denoiser(condition),
             noise_at("sample noise", 0),
             sampler=cell.sampler,
             evaluations=cell.evaluations,
-            sigma_min=model.formulation.sigma_min,
-            sigma_max=model.formulation.sigma_max,
+            sigma_min=plan.range.sigma_min,
+            sigma_max=plan.range.sigma_max,
             reference_spectrum=model.spectrum,
             callback=kept.take,
-            **options,
+            **plan.options,
         )
     fields, valid = to_stored_space(found.cpu().numpy()[:count], model.transform)
     states = None
@@ -84,25 +84,42 @@ def generate(
     return Generated(fields, valid, states)
 
 
-def sampler_plan(
-    cell: Cell, formulation: Formulation, step_noise: Callable[[int], torch.Tensor]
-) -> tuple[dict[str, Any], list[float]]:
-    """Options of a cell's sampler, and the noise levels of its steps.
+@dataclass(frozen=True)
+class SamplerPlan:
+    """How a cell's sampler is called.
 
-    A stochastic sampler gets index-seeded noise; a network trained on DDPM's levels is asked at those levels.
+    Attributes:
+        options: of the sampler.
+        range: smallest and largest noise level.
+        levels: noise levels of its steps, falling.
+    """
+
+    options: dict[str, Any]
+    range: NoiseRange
+    levels: list[float]
+
+
+def plan_sampler(model: RestoredModel, cell: Cell, step_noise: Callable[[int], torch.Tensor]) -> SamplerPlan:
+    """Options and noise levels of a cell's sampler.
+
+    A stochastic sampler gets index-seeded noise. A network trained on DDPM's levels is asked at those by ``ddpm`` and
+    ``ddim``; other samplers would waste most of their steps on a range that starts at sigma of some 10^4, and take the
+    part of it that the data's own spectrum asks for.
 
     Args:
+        model: the trained network.
         cell: sampler and evaluations.
-        formulation: noise levels of the network.
         step_noise: standard normal noise of a step.
     """
-    options: dict[str, Any] = {}
-    if takes_step_noise(cell.sampler):
-        options["step_noise"] = step_noise
-    if isinstance(formulation, DdpmFormulation) and cell.sampler in {"ddpm", "ddim"}:
-        options["schedule"] = ddpm_levels(formulation.settings).tolist()
-    method = build_sampler(cell.sampler, options)
-    return options, method.levels(cell.evaluations, formulation.sigma_min, formulation.sigma_max)
+    options: dict[str, Any] = {"step_noise": step_noise} if takes_step_noise(cell.sampler) else {}
+    limits = NoiseRange(model.formulation.sigma_min, model.formulation.sigma_max)
+    if isinstance(model.formulation, DdpmFormulation):
+        if cell.sampler in {"ddpm", "ddim"}:
+            options["schedule"] = model.formulation.levels.tolist()
+        else:
+            wanted = noise_range(model.spectrum.cpu().numpy(), EdmSettings())
+            limits = NoiseRange(max(limits.sigma_min, wanted.sigma_min), min(limits.sigma_max, wanted.sigma_max))
+    return SamplerPlan(options, limits, build_sampler(cell.sampler, options).levels(cell.evaluations, *limits))
 
 
 def to_stored_space(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rhodiff.errors import DataError
 from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.runtime.devices import configure_torch, resolve_device
-from rhodiff.stages.generation import Generated, generate, kept_steps, sampler_plan
+from rhodiff.stages.generation import Generated, SamplerPlan, generate, kept_steps, plan_sampler
 from rhodiff.stages.parts import WHOLE, Part
 from rhodiff.stages.reference import is_matched, matched_indices
 from rhodiff.stages.sweep import Cell, check_identity, check_sweep, is_sampled, sweep_cells
@@ -140,6 +140,7 @@ def _create_store(workspace: Workspace, cell: Cell, model: RestoredModel) -> Non
     if path.exists():
         check_identity(path, cell)
         return
+    plan = plan_sampler(model, cell, torch.zeros)
     create_fields(
         path,
         model.spec,
@@ -155,24 +156,23 @@ def _create_store(workspace: Workspace, cell: Cell, model: RestoredModel) -> Non
             "weights_digest": cell.checkpoint.digest,
             "sampler": cell.sampler,
             "evaluations": cell.evaluations,
-            "sigma_min": model.formulation.sigma_min,
-            "sigma_max": model.formulation.sigma_max,
+            "sigma_min": plan.range.sigma_min,
+            "sigma_max": plan.range.sigma_max,
             "seed": cell.seed,
             "condition": dict(cell.condition) if cell.condition is not None else None,
             "space": "physical" if model.transform.invertible_for_generated else "comparison",
             "transform": model.transform.to_record(),
-            "trajectory_sigma": _trajectory_levels(cell, model, settings.trajectory),
+            "trajectory_sigma": _trajectory_levels(plan, settings.trajectory),
         },
         extra_axis=("step", settings.trajectory) if settings.trajectory else None,
     )
 
 
-def _trajectory_levels(cell: Cell, model: RestoredModel, number: int) -> list[float]:
+def _trajectory_levels(plan: SamplerPlan, number: int) -> list[float]:
     """Noise levels of the estimates that a trajectory keeps."""
     if number == 0:
         return []
-    _, levels = sampler_plan(cell, model.formulation, torch.zeros)
-    return [levels[step] for step in kept_steps(len(levels), number)]
+    return [plan.levels[step] for step in kept_steps(len(plan.levels), number)]
 
 
 def _groups(workspace: Workspace, cell: Cell) -> NDArray[np.int64]:
