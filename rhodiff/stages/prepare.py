@@ -42,6 +42,7 @@ def prepare(workspace: Workspace, part: Part = WHOLE) -> Path:
     if folder.done.exists():
         workspace.observer.note(f"data {folder.path.name}: {workspace.store.num_fields} fields, done before")
         return folder.path
+    _tell_of_changed_input(workspace)
     store = _created_store(workspace)
     mine = part.of(range(num_shards(store.num_fields, store.shard_length)))
     todo = [shard for shard in mine if read_marker(folder.shard_marker(shard)) is None]
@@ -76,6 +77,23 @@ def checked_split(workspace: Workspace) -> NDArray[np.int8]:
                 f"({source.num_fields} fields) falls into it: make more fields, or set the share to 0"
             )
     return split
+
+
+def _tell_of_changed_input(workspace: Workspace) -> None:
+    """Say so if these settings were prepared before from other content of the same files."""
+    wanted = workspace.data_attributes()
+    if not wanted["input_files"] or workspace.data_folder.fields.exists():
+        return
+    for path in sorted(workspace.data_folder.path.parent.glob(f"{workspace.experiment.data.source.kind}-*")):
+        try:
+            found = open_fields(path).attributes
+        except DataError:  # not ours to judge
+            continue
+        if all(found.get(name) == wanted[name] for name in ("data", "input_files")):
+            workspace.observer.note(
+                f"the input files have changed since {path.name} was prepared: preparing "
+                f"{workspace.data_folder.path.name} from what they hold now"
+            )
 
 
 def _created_store(workspace: Workspace) -> FieldStore:
