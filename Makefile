@@ -8,7 +8,7 @@ PEERS ?= .venv-peers
 # torch is pinned where a machine without accelerator would otherwise fetch gigabytes of GPU libraries
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -38,5 +38,8 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python tests/bench/bench_reader.py
 	$(BIN)/python tests/bench/bench_help.py
 
+docs: $(VENV)/.installed-docs
+	$(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) $(PEERS) build dist $(DEMO)
+	rm -rf $(VENV) $(PEERS) build dist site $(DEMO)

@@ -103,8 +103,8 @@ def plan_sampler(model: RestoredModel, cell: Cell, step_noise: Callable[[int], t
     """Options and noise levels of a cell's sampler.
 
     A stochastic sampler gets index-seeded noise. A network trained on DDPM's levels is asked at those by ``ddpm`` and
-    ``ddim``; other samplers would waste most of their steps on a range that starts at sigma of some 10^4, and take the
-    part of it that the data's own spectrum asks for.
+    ``ddim``; other samplers would waste most of their steps on a range that starts at sigma of some 10^4, and take
+    the part of it that the data's own spectrum asks for.
 
     Args:
         model: the trained network.
