@@ -1,3 +1,4 @@
+# ruff: noqa: E402 - the environment is set before torch and numpy read it
 """What all tests share: one torch thread, no display, no launcher, and a small experiment to work on."""
 
 import os

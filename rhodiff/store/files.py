@@ -59,17 +59,19 @@ def storage_errors(path: Path) -> Iterator[None]:
         if error.errno not in DISK_ERRORS:
             raise
         raise StorageError(
-            f"cannot write {path}: {DISK_ERRORS[error.errno]}{_free_space(path)}. Nothing written before is lost: "
+            f"cannot write {path}: {DISK_ERRORS[error.errno]}{_room(path)}. Nothing written before is lost: "
             "make room (or change the paths section) and repeat the command"
         ) from error
 
 
-def _free_space(path: Path) -> str:
+def _room(path: Path) -> str:
+    """Bytes and files that the file system has left, where it says so."""
     existing = next((p for p in (path, *path.parents) if p.exists()), None)
     if existing is None:
         return ""
-    disk = os.statvfs(existing)
-    return f" ({disk.f_bavail * disk.f_frsize / 1e6:.1f} MB and {disk.f_favail} inodes free at {existing})"
+    left = os.statvfs(existing)
+    files = f", {left.f_favail or 'no'} file{'s' * (left.f_favail > 0)} more" if left.f_files else ""
+    return f" (room for {left.f_bavail * left.f_frsize / 1e6:.1f} MB{files} at {existing})"
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], Any]) -> str:

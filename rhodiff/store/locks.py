@@ -62,14 +62,8 @@ def _acquire(path: Path, owner: str, work: str, expiry_s: float) -> None:
             with storage_errors(path):
                 descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
-            _refuse_if_live(path, work, expiry_s)
-            takeover = path.with_name(f"{path.name}.takeover")
-            _acquire(takeover, owner, work, expiry_s)
-            try:
-                _refuse_if_live(path, work, expiry_s)
-                path.unlink(missing_ok=True)
-            finally:
-                takeover.unlink(missing_ok=True)
+            if _is_stale(path, work, expiry_s):
+                _take_away(path, owner, work, expiry_s)
             continue
         with os.fdopen(descriptor, "w") as handle:
             handle.write(owner)
@@ -77,22 +71,40 @@ def _acquire(path: Path, owner: str, work: str, expiry_s: float) -> None:
     raise RunBusyError(f"{work}: the lock {path} changed hands too often; try again")
 
 
-def _refuse_if_live(path: Path, work: str, expiry_s: float) -> None:
-    holder = _live_owner(path, expiry_s)
+def _take_away(path: Path, owner: str, work: str, expiry_s: float) -> None:
+    """Remove a stale lock, if it is still there and still stale."""
+    takeover = path.with_name(f"{path.name}.takeover")
+    _acquire(takeover, owner, work, expiry_s)
+    try:
+        if _is_stale(path, work, expiry_s):
+            path.unlink(missing_ok=True)
+    finally:
+        takeover.unlink(missing_ok=True)
+
+
+def _is_stale(path: Path, work: str, expiry_s: float) -> bool:
+    """Whether a lock is there and its owner is not; a lock that is gone is not stale: the next may be another's.
+
+    Raises:
+        RunBusyError: if a live owner holds it.
+    """
+    try:
+        holder = _live_owner(path, expiry_s)
+    except FileNotFoundError:
+        return False
     if holder is not None:
         raise RunBusyError(
             f"{work}: {holder} works on it already. Wait for it or end it; if that process no longer exists, "
             f"remove {path}"
         ) from None
+    return True
 
 
 def _live_owner(path: Path, expiry_s: float) -> str | None:
-    """Text naming the owner, or None if the lock is stale or gone."""
-    try:
-        age_s = _file_system_time(path.parent) - path.stat().st_mtime
-        text = path.read_text()
-    except FileNotFoundError:
-        return None
+    """Text naming the owner, or None if the lock is stale."""
+    now = _file_system_time(path.parent)
+    with path.open() as handle:
+        age_s, text = now - os.fstat(handle.fileno()).st_mtime, handle.read()
     if age_s > expiry_s:
         return None
     try:
@@ -116,13 +128,18 @@ def _file_system_time(folder: Path) -> float:
 
 
 def _is_alive(pid: int) -> bool:
+    """Whether a process of this host runs; one that ended but was not waited for does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state not in {"Z", "X"}
 
 
 def _token(path: Path) -> str | None:

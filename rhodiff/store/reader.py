@@ -49,8 +49,11 @@ class ZarrReader(FieldReader):
 
     def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Fields by index, through zarr."""
+        wanted = np.array(_checked(indices), dtype=np.int64)
+        if len(wanted) == 0:  # zarr cannot select nothing
+            return np.empty((0, *self.store.spec.field_shape), dtype=np.float32)
         try:
-            return np.asarray(self.store.fields.oindex[np.array(_checked(indices))], dtype=np.float32)
+            return np.asarray(self.store.fields.oindex[wanted], dtype=np.float32)
         except (ValueError, RuntimeError) as error:
             raise DataError(_damaged(self.store.path, str(error))) from error
 

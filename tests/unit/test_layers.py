@@ -1,4 +1,4 @@
-"""The rules of the package's architecture, read from its source: layers, cycles, printing, public names, lazy imports."""
+"""The rules of the package's architecture, read from its source: layers, cycles, printing, names, lazy imports."""
 
 import ast
 import json
