@@ -258,7 +258,7 @@ def test_a_full_disk_leaves_the_other_shards_and_the_rerun_goes_on(small_disk):
 
 def test_a_full_disk_leaves_no_half_made_store(small_disk):
     disk = small_disk("size=1m,nr_inodes=9")
-    with pytest.raises(StorageError, match=r"the disk is full .* inodes free"):
+    with pytest.raises(StorageError, match="the disk is full"):
         create_fields(disk / "fields.zarr", spec_of(2), PARAMETERS, num_fields=4, shard_length=2)
     assert list(disk.iterdir()) == []
 
