@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rhodiff.errors import RunBusyError
-from rhodiff.store.files import storage_errors
+from rhodiff.store.files import StorageError, storage_errors
 
 __all__ = ["hold_lock"]
 
@@ -65,8 +65,12 @@ def _acquire(path: Path, owner: str, work: str, expiry_s: float) -> None:
             if _is_stale(path, work, expiry_s):
                 _take_away(path, owner, work, expiry_s)
             continue
-        with os.fdopen(descriptor, "w") as handle:
-            handle.write(owner)
+        try:
+            with storage_errors(path), os.fdopen(descriptor, "w") as handle:
+                handle.write(owner)
+        except StorageError:
+            path.unlink(missing_ok=True)  # empty, it would count as one that is just being written
+            raise
         return
     raise RunBusyError(f"{work}: the lock {path} changed hands too often; try again")
 
