@@ -116,7 +116,11 @@ class _Command:
         self.config, self.overrides, self.procs = config, overrides, procs
 
     def run_pipeline(self, workflow: str) -> None:
-        """Run the stages of a workflow, each in its turn."""
+        """Run the stages of a workflow, each in its turn.
+
+        All code is loaded before the first one: the package may be upgraded while a pipeline runs for days.
+        """
+        from rhodiff.stages import evaluate, prepare, report, sample, train  # noqa: F401
         from rhodiff.stages.pipeline import load_workflow, run_workflow
 
         loaded = load_workflow(workflow)

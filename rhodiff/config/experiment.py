@@ -41,8 +41,8 @@ class Report(Section):
 
     title: str | None = None
     """Heading; None: the experiment's name."""
-    samples_shown: Annotated[int, Field(ge=1, le=64)] = 8
-    """Fields of each kind shown side by side."""
+    samples_shown: Annotated[int, Field(ge=6, le=60, multiple_of=6)] = 12
+    """Fields of each kind shown, six in a row (volumes and curves: as many as fit)."""
 
 
 class Experiment(Section):

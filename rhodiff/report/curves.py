@@ -183,11 +183,13 @@ def _draw_ratio(axes: Axes, one: BinnedComparison, color: str, dash: str, half: 
 
 
 def _half_range(comparisons: Mapping[str, BinnedComparison]) -> float:
-    """Half of the range of a ratio panel in per cent: room for well-measured bins, never less than 12."""
+    """Half of the range of a ratio panel in per cent: room for the better measured half of the bins, at least 12."""
     largest = 12.0
     for one in comparisons.values():
+        known = np.isfinite(one.relative_difference) & np.isfinite(one.relative_error) & _known_error(one)
         error = np.where(np.isfinite(one.relative_error), one.relative_error, 0)
-        small = error < np.fmax(WELL_MEASURED, np.abs(one.relative_difference) / 3)
+        usual = float(np.median(error[known])) if known.any() else 0.0
+        small = error <= np.fmax(max(WELL_MEASURED, 1.2 * usual), np.abs(one.relative_difference) / 3)
         sure = np.isfinite(one.relative_difference) & small & _known_error(one)
         reach = np.abs(one.relative_difference[sure]) + error[sure]
         largest = max(largest, 110 * float(np.max(reach, initial=0)))

@@ -44,6 +44,7 @@ def report_samples(
     spec: FieldSpec,
     *,
     labels: tuple[str, str] = ("reference", "generated"),
+    num_rows: int = 2,
     note: str = "",
 ) -> ReportFigure:
     """A sheet of reference and generated fields of one channel (:func:`~rhodiff.report.sheets.sample_sheet`).
@@ -53,9 +54,10 @@ def report_samples(
         generated: ``[field, *space]``.
         spec: geometry and units.
         labels: names of the two sets.
+        num_rows: rows of six for each set.
         note: further sentence of the caption, e.g. the conditions.
     """
-    figure = sample_sheet(reference, generated, spec, labels=labels)
+    figure = sample_sheet(reference, generated, spec, labels=labels, num_rows=num_rows)
     caption = (
         f"The first fields of each set, none chosen: {labels[0]} above, {labels[1]} below. {_scale_sentence(spec)} "
         f"{_geometry_sentence(spec)} {note}"

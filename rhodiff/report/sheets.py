@@ -36,7 +36,7 @@ def sample_sheet(
     """Reference fields above generated ones on one scale; the first of each set, none chosen.
 
     Args:
-        reference: ``[field, *space]``.
+        reference: ``[field, *space]``; more than are shown make the scale that of the set, not of a few fields.
         generated: ``[field, *space]``.
         spec: geometry and units.
         labels: names of the two sets.

@@ -41,6 +41,8 @@ from rhodiff.training.metrics import read_metrics
 __all__ = ["write_report"]
 
 UNKNOWN = Estimate(math.nan, math.nan)
+SCALE_FIELDS = 256
+"""The colour scale of the sheets is that of so many reference fields."""
 SIGNIFICANT_ERRORS = 3.0
 FEW_GROUPS = 30
 """With fewer independent groups than this, bootstrap errors are themselves uncertain by more than ten per cent."""
@@ -152,11 +154,12 @@ def _own_difference(one: BinnedComparison) -> str:
 def _sample_figures(workspace: Workspace, samples: FieldStore, cell: Cell) -> tuple[ReportFigure, ...]:
     space, count = ComparisonSpace(workspace), workspace.experiment.report.samples_shown
     pairing = pair_with_reference(workspace, cell, samples.valid)
-    reference = space.of_data(open_training_reader(workspace).read(pairing.reference[:count]))
+    reference = space.of_data(open_training_reader(workspace).read(pairing.reference[:SCALE_FIELDS]))
     generated = space.of_samples(np.asarray(samples.fields.oindex[pairing.generated[:count]]))
+    rows = -(-count // 6)
     note = "Fields one above the other have the same parameters." if is_matched(workspace, cell) else ""
     return tuple(
-        report_samples(reference[:, c], generated[:, c], space.spec, labels=("reference", "generated"), note=note)
+        report_samples(reference[:, c], generated[:, c], space.spec, num_rows=rows, note=note)
         for c in range(reference.shape[1])
     )
 
