@@ -10,6 +10,7 @@ ones as asked and, always, the one before the rate falls, from which a longer tr
 
 import hashlib
 import io
+import pickle
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -162,7 +163,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise DataError(f"there is no finished checkpoint {path}")
     if path.stat().st_size != marker["size"] or checksum(path) != marker["sha256"]:
         raise DataError(f"the checkpoint {path} is damaged: its size or checksum is not what its marker says")
-    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise DataError(f"{path} is no checkpoint of rhodiff: {error}") from error
     if content.get("schema_version") != SCHEMA_VERSION:
         raise DataError(
             f"the checkpoint {path} has schema {content.get('schema_version')}, this rhodiff reads {SCHEMA_VERSION}"
