@@ -142,7 +142,6 @@ class HashEncoder(ConditionEncoder):
         self.known: dict[bytes, NDArray[np.float32]] = {}
         self.network = perceptron(length, width)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def encode(self, values: Tensor) -> Tensor:
         """``[N, P]`` to hash vectors ``[N, length]``, made on the host outside of any graph."""
         rows = values.detach().cpu().numpy()
