@@ -33,6 +33,6 @@ def parse_part(text: str) -> Part:
         ConfigError: if it is anything else.
     """
     index, slash, count = text.partition("/")
-    if not (slash and index.isdigit() and count.isdigit() and int(index) < int(count)):
+    if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
         raise ConfigError(f"--part {text!r}: write K/N with 0 <= K < N, e.g. 0/4")
     return Part(int(index), int(count))
