@@ -56,7 +56,9 @@ class Console:
             self._write(text)
 
     def warn(self, text: str) -> None:
-        """Show a warning, and keep it for the JSON result."""
+        """Show a warning, once, and keep it for the JSON result."""
+        if text in self.warnings:
+            return
         self.warnings.append(text)
         self._write(f"warning: {text}")
 

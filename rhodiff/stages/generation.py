@@ -134,15 +134,16 @@ def to_stored_space(
     Returns:
         The fields, NaN where a sample has diverged, and which are valid, ``[n]``.
     """
-    inverse = transform.inverse if transform.invertible_for_generated else transform.generation.inverse
+    way = transform if transform.invertible_for_generated else transform.generation
     out = np.full_like(fields, np.nan)
     valid = np.zeros(len(fields), dtype=np.bool_)
     for index, field in enumerate(fields):
         try:
-            out[index] = inverse(field[None])[0]
+            stored = way.inverse(field[None])
+            way.forward(stored)  # a density that came out as zero has no logarithm to be compared by
         except DataError:
             continue  # diverged: the sample stays NaN and is counted as invalid by whoever stores it
-        valid[index] = True
+        out[index], valid[index] = stored[0], True
     return out, valid
 
 

@@ -53,12 +53,13 @@ def sample_sweep(workspace: Workspace, part: Part = WHOLE) -> list[Cell]:
     threads = workspace.experiment.sampling.threads or runtime.threads
     configure_torch(threads, 1, deterministic=runtime.deterministic)
     device = resolve_device(runtime.device)
-    tasks = part.of(sample_tasks(workspace))
+    everything = sample_tasks(workspace)
+    tasks = part.of(everything)
     todo = [t for t in tasks if read_marker(workspace.run_folder.samples_marker(t.cell.identity, t.shard)) is None]
     if not todo:
         workspace.observer.note(f"samples: all {len(tasks)} shards done before")
     _run_tasks(workspace, todo, device)
-    cells = list(dict.fromkeys(task.cell for task in sample_tasks(workspace)))
+    cells = list({task.cell.identity: task.cell for task in everything}.values())
     unfinished = [cell for cell in cells if not is_sampled(workspace, cell)]
     if unfinished:
         workspace.observer.note(f"samples: {len(unfinished)} of {len(cells)} cells still lack shards")

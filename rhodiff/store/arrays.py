@@ -289,11 +289,11 @@ def write_shard(
     with storage_errors(path):
         for file in files:
             file.unlink(missing_ok=True)  # zarr would merge with what stands there, and fail on a damaged shard
-        _array(root, "fields")[start:stop] = fields
-        _array(root, "parameters")[start:stop] = parameters
-        _array(root, "valid")[start:stop] = valid
+        _writable(root, "fields")[start:stop] = fields
+        _writable(root, "parameters")[start:stop] = parameters
+        _writable(root, "valid")[start:stop] = valid
         if trajectory is not None:
-            _array(root, "trajectory")[start:stop] = trajectory
+            _writable(root, "trajectory")[start:stop] = trajectory
     return files
 
 
@@ -367,3 +367,8 @@ def _array(root: zarr.Group, name: str) -> zarr.Array[Any]:
         raise DataError(f"the store {root.store_path} lacks its array '{name}' or its metadata is damaged") from error
     assert isinstance(array, zarr.Array), f"'{name}' is no array"
     return array
+
+
+def _writable(root: zarr.Group, name: str) -> zarr.Array[Any]:
+    """An array that writes chunks of nothing but fill values too: zarr forgets this setting when it opens a store."""
+    return _array(root, name).with_config({"write_empty_chunks": True})

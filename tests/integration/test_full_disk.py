@@ -173,7 +173,7 @@ def refuse_after_two_checkpoints() -> None:
     real, checkpoints = os.fsync, []
 
     def fsync(descriptor):
-        name = os.readlink(f"/proc/self/fd/{descriptor}")
+        name = str(Path(f"/proc/self/fd/{descriptor}").readlink())
         if name.endswith(".tmp") and ".pt." in name:
             checkpoints.append(name)
             if len(checkpoints) == 3:
