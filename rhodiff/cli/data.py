@@ -95,16 +95,19 @@ def plot(
     """Draw the first fields of a store on one colour scale."""
     import numpy as np
 
-    from rhodiff.errors import ConfigError
+    from rhodiff.errors import ConfigError, DataError
     from rhodiff.report import data_sheet, figure_to_png
     from rhodiff.store.arrays import open_fields
     from rhodiff.store.files import write_atomic
+    from rhodiff.store.reader import read_fields
 
     store = open_fields(path)
     if channel >= len(store.spec.channels):
         raise ConfigError(f"--channel {channel}: the store has the channels {list(store.spec.channels)}, from 0")
     shown = np.flatnonzero(store.valid)[:24]
-    fields = np.asarray(store.fields.oindex[shown])[:, channel]
+    if len(shown) == 0:
+        raise DataError(f"{path} holds no valid field yet: there is nothing to draw")
+    fields = read_fields(store, shown)[:, channel]
     captions = [
         ", ".join(f"{p.name} {value:.4g}" for p, value in zip(store.parameter_info, row, strict=True))
         for row in store.parameters[shown]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rhodiff.errors import DataError
 from rhodiff.store.arrays import FieldStore, num_shards, shard_files, shard_range
 
-__all__ = ["FieldReader", "MappedReader", "ZarrReader", "open_reader"]
+__all__ = ["FieldReader", "MappedReader", "ZarrReader", "open_reader", "read_fields"]
 
 
 class FieldReader(ABC):
@@ -49,13 +49,7 @@ class ZarrReader(FieldReader):
 
     def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Fields by index, through zarr."""
-        wanted = np.array(_checked(indices), dtype=np.int64)
-        if len(wanted) == 0:  # zarr cannot select nothing
-            return np.empty((0, *self.store.spec.field_shape), dtype=np.float32)
-        try:
-            return np.asarray(self.store.fields.oindex[wanted], dtype=np.float32)
-        except (ValueError, RuntimeError) as error:
-            raise DataError(_damaged(self.store.path, str(error))) from error
+        return _read_through_zarr(self.store, _checked(indices))
 
 
 class MappedReader(FieldReader):
@@ -78,6 +72,34 @@ class MappedReader(FieldReader):
         """Fields by index, copied from the mapped files."""
         gathered = bytearray().join([self._fields[i] for i in _checked(indices)])
         return np.frombuffer(gathered, dtype="<f4").reshape(self._shape)
+
+
+def read_fields(store: FieldStore, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+    """A few fields of a store that need not be finished.
+
+    Args:
+        store: an opened store.
+        indices: which fields, ``[n]``.
+
+    Returns:
+        ``[n, channel, *space]``.
+
+    Raises:
+        DataError: if a shard that holds one of them is missing or damaged.
+    """
+    wanted = _checked(indices)
+    for shard in sorted({index // store.shard_length for index in wanted}):
+        _map_shard(store, shard)
+    return _read_through_zarr(store, wanted)
+
+
+def _read_through_zarr(store: FieldStore, wanted: list[int]) -> NDArray[np.float32]:
+    if not wanted:  # zarr cannot select nothing
+        return np.empty((0, *store.spec.field_shape), dtype=np.float32)
+    try:
+        return np.asarray(store.fields.oindex[np.array(wanted)], dtype=np.float32)
+    except (ValueError, RuntimeError) as error:
+        raise DataError(_damaged(store.path, str(error))) from error
 
 
 def _checked(indices: NDArray[np.int64]) -> list[int]:

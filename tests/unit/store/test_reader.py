@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rhodiff.errors import DataError
 from rhodiff.store.arrays import create_fields, num_shards, open_fields, shard_files, shard_range, write_shard
-from rhodiff.store.reader import MappedReader, ZarrReader, open_reader
+from rhodiff.store.reader import MappedReader, ZarrReader, open_reader, read_fields
 from rhodiff.store.spec import FieldSpec
 
 NUM_FIELDS, SHARD = 11, 4
@@ -109,3 +109,15 @@ def test_damaged_compressed_bytes_are_an_error(tmp_path):
     file.write_bytes(bytes(100) + data[100:])
     with pytest.raises(DataError, match="damaged"):
         open_reader(store).read(np.array([4, 5, 6, 7]))
+
+
+def test_a_few_fields_of_an_unfinished_store_can_be_read(tmp_path):
+    store = make_store(tmp_path / "fields.zarr", "none")
+    file = shard_files(store, 1)[0]
+    for change in (file.unlink, file.touch):
+        change()
+        wanted = np.array([10, 0, 3])
+        np.testing.assert_array_equal(read_fields(store, wanted), FIELDS[wanted])
+        with pytest.raises(DataError, match="damaged or missing"):
+            read_fields(store, np.array([0, 4]))
+    assert read_fields(store, np.array([], dtype=np.int64)).shape == (0, *SPEC.field_shape)
