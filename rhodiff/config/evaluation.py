@@ -57,7 +57,7 @@ class Evaluation(Section):
     """Part of the data that generated fields are compared with."""
     space: Literal["transformed", "physical"] = "transformed"
     """Compare what the network sees (paper A: the log field), or fields in physical units."""
-    statistics: tuple[StatisticSettings, ...] = (PowerSpectrum(), PixelDistribution())
+    statistics: Annotated[tuple[StatisticSettings, ...], Field(min_length=1)] = (PowerSpectrum(), PixelDistribution())
     """What is measured."""
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     """Bootstrap resamples (over independent groups of the reference) behind each error."""

@@ -95,6 +95,8 @@ class Experiment(Section):
             )
         if self.sampling.conditions != "reference" and not self.model.conditioning.parameters:
             raise ValueError("sampling.conditions has no effect without model.conditioning.parameters")
+        if self.sampling.weights == "ema" and self.training.ema_gamma is None:
+            raise ValueError("sampling.weights 'ema' needs training.ema_gamma, which is null: take 'raw'")
         if self.data.split.model_dump()[self.evaluation.reference] == 0:
             raise ValueError(
                 f"evaluation.reference is '{self.evaluation.reference}', but data.split gives it no share"

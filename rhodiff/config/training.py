@@ -62,7 +62,7 @@ class Training(Section):
     metrics_every: Annotated[Count, Operational] = 50
     """Iterations between lines of the metrics file."""
     sheet_every: Annotated[Count | None, Operational] = None
-    """Iterations between sheets of generated fields; None: only with each checkpoint."""
+    """Iterations between sheets of generated fields, a multiple of ``checkpoint_every``; None: each checkpoint."""
     sheet_samples: Annotated[int, Field(ge=0), Operational] = 4
     """Fields on such a sheet; 0: no sheets."""
     compile: Annotated[bool, Operational] = False
@@ -71,3 +71,12 @@ class Training(Section):
     """Write TensorBoard event files."""
     wandb_project: Annotated[str | None, Operational] = None
     """Weights & Biases project (extra ``wandb``; offline unless WANDB_MODE says otherwise); None: not used."""
+
+    @model_validator(mode="after")
+    def _sheets_have_checkpoints(self) -> "Training":
+        if self.sheet_every is not None and self.sheet_every % self.checkpoint_every:
+            raise ValueError(
+                f"sheet_every {self.sheet_every} is not a multiple of checkpoint_every {self.checkpoint_every}: a "
+                "sheet is drawn from a checkpoint"
+            )
+        return self

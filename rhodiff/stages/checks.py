@@ -11,6 +11,7 @@ from rhodiff.errors import EnvironmentLacksError
 from rhodiff.fields.augmentation import check_augmentation
 from rhodiff.models.unet import check_shape
 from rhodiff.runtime.devices import resolve_device
+from rhodiff.stages.prepare import checked_split
 from rhodiff.stages.sweep import check_sweep
 from rhodiff.stages.workspace import Workspace
 
@@ -25,12 +26,13 @@ def check_experiment(workspace: Workspace) -> None:
 
     Raises:
         ConfigError: if the network cannot halve the fields, an augmentation does not suit them, a parameter is
-            unknown, or the sweep asks for what no sampler can do.
+            unknown, a part of the split stays empty, or the sweep asks for what no sampler can do.
     """
     experiment, spec = workspace.experiment, workspace.source.spec
     if isinstance(experiment.model, UNetSettings):
         check_shape(experiment.model, spec.shape)
     check_augmentation(experiment.fields.augmentation, spec.periodic)
+    checked_split(workspace)
     check_sweep(workspace)
 
 

@@ -16,7 +16,7 @@ from rhodiff.stages.parts import WHOLE, Part
 from rhodiff.stages.reference import is_matched, matched_indices
 from rhodiff.stages.sweep import Cell, check_identity, check_sweep, is_sampled, sweep_cells
 from rhodiff.stages.workspace import Workspace
-from rhodiff.store.arrays import create_fields, num_shards, shard_range, write_shard
+from rhodiff.store.arrays import create_fields, num_shards, open_fields, shard_range, write_shard
 from rhodiff.store.files import read_marker, write_marker
 from rhodiff.training.restored import RestoredModel, restore_model
 
@@ -140,6 +140,12 @@ def _create_store(workspace: Workspace, cell: Cell, model: RestoredModel) -> Non
     path = workspace.run_folder.samples(cell.identity)
     if path.exists():
         check_identity(path, cell)
+        begun_with = open_fields(path).attributes["threads"]
+        if _device_type(model) == "cpu" and begun_with != torch.get_num_threads():
+            workspace.observer.warn(
+                f"{path.name} was begun with {begun_with} CPU threads and goes on with {torch.get_num_threads()}: the "
+                "last bits of a sample depend on it. Set sampling.threads to have them equal"
+            )
         return
     plan = plan_sampler(model, cell, torch.zeros)
     create_fields(
@@ -160,6 +166,8 @@ def _create_store(workspace: Workspace, cell: Cell, model: RestoredModel) -> Non
             "sigma_min": plan.range.sigma_min,
             "sigma_max": plan.range.sigma_max,
             "seed": cell.seed,
+            "device": _device_type(model),
+            "threads": torch.get_num_threads(),
             "condition": dict(cell.condition) if cell.condition is not None else None,
             "space": "physical" if model.transform.invertible_for_generated else "comparison",
             "transform": model.transform.to_record(),
@@ -167,6 +175,11 @@ def _create_store(workspace: Workspace, cell: Cell, model: RestoredModel) -> Non
         },
         extra_axis=("step", settings.trajectory) if settings.trajectory else None,
     )
+
+
+def _device_type(model: RestoredModel) -> str:
+    """``cpu``, ``cuda`` or ``xpu``."""
+    return model.spectrum.device.type
 
 
 def _trajectory_levels(plan: SamplerPlan, number: int) -> list[float]:

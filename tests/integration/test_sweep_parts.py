@@ -95,6 +95,23 @@ def test_four_local_processes_give_the_same_files(trained, in_one_part, tmp_path
     assert contents(lab) == in_one_part
 
 
+def test_part_with_another_number_of_threads_is_told_that_the_last_bits_differ(trained, in_one_part, tmp_path):
+    lab = copy_of(trained, tmp_path)
+    lab.do("run", "sample", "--part", "0/2")
+    ended = lab.do("run", "sample", "--part", "1/2", "--set", "sampling.threads=2")
+    assert "was begun with 1 CPU threads and goes on with 2" in ended.err
+    found = [fields_of(path) for path in sorted(lab.run_folder().glob("samples/*.zarr"))]
+    one = copy_of(trained, tmp_path / "one")
+    one.do("run", "sample")
+    expected = [fields_of(path) for path in sorted(one.run_folder().glob("samples/*.zarr"))]
+    for fields, others in zip(found, expected, strict=True):
+        assert np.allclose(fields, others, rtol=1e-4, atol=1e-4), "no more than the last bits"
+
+
+def fields_of(path: Path) -> np.ndarray:
+    return np.asarray(open_fields(path).fields[:])
+
+
 def test_sweep_with_a_killed_part_is_not_evaluated(trained, tmp_path):
     lab = copy_of(trained, tmp_path)
     ended = lab.do("run", "sample", "--part", "0/2")
