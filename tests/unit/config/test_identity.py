@@ -167,16 +167,14 @@ def test_a_zarr_folder_is_known_by_all_its_files(tmp_path):
     before = fingerprint(path)
     moved = shutil.copytree(path, tmp_path / "moved.zarr")
     assert fingerprint(moved) == before
-    (chunk, *_) = sorted(p for p in (path / "c").rglob("*") if p.is_file())
+    chunk = max(p for p in (path / "c").rglob("*") if p.is_file())
     content = chunk.read_bytes()
     chunk.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert fingerprint(path) != before
-    chunk.rename(chunk.with_name("9"))
-    renamed = fingerprint(path)
-    chunk.with_name("9").rename(chunk)
     chunk.write_bytes(content)
     assert fingerprint(path) == before
-    assert renamed != before
+    chunk.rename(chunk.with_name("9"))  # the same contents in the same order, at another place in the array
+    assert fingerprint(path) != before
 
 
 def test_a_missing_input_is_an_error(tmp_path):

@@ -34,6 +34,17 @@ def test_a_written_file_has_the_content_and_the_digest_that_is_returned(tmp_path
     assert names(path.parent) == ["file"]
 
 
+def test_whoever_reads_the_old_file_reads_it_whole(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old content")
+    with path.open("rb") as reader:
+        start = reader.read(4)
+        reader.seek(4)
+        write_atomic(path, lambda handle: handle.write(b"NEW CONTENT"))
+        assert start + os.pread(reader.fileno(), 100, 4) == b"old content"
+    assert path.read_bytes() == b"NEW CONTENT"
+
+
 @pytest.mark.parametrize("error", [ValueError("wrong"), KeyboardInterrupt()])
 def test_the_old_file_stays_if_the_writer_raises(tmp_path, error):
     path = tmp_path / "file"
