@@ -4,8 +4,8 @@ Sample i starts from noise at (seed, condition, checkpoint, i). Samples go throu
 fixed size, the last one filled up and cut, because the size of a batch changes the last bits of a convolution: so any
 division of the work gives the same arrays, bit for bit, on one kind of device with one number of threads.
 
-Another number of CPU threads changes the last bits too (measured with torch 2.13: 2e-7 to 8e-7 of the largest value in
-one evaluation). Tasks of one sweep that may get different numbers of CPUs need ``sampling.threads``.
+Another number of CPU threads changes the last bits too (measured with torch 2.13: 2e-7 to 8e-7 of the largest value
+in one evaluation). Tasks of one sweep that may get different numbers of CPUs need ``sampling.threads``.
 
 Axes: n sample, C channel, P parameter.
 """
@@ -180,5 +180,5 @@ class _KeptSteps:
 
 
 def kept_steps(num_steps: int, number: int) -> list[int]:
-    """Steps whose estimates a trajectory keeps, ``number`` of them evenly spread, first and last included."""
-    return sorted(set(np.linspace(0, num_steps - 1, number).round().astype(int).tolist()))
+    """Steps whose estimates a trajectory keeps, ``number`` of them evenly spread from the last to the first."""
+    return sorted(set(np.linspace(num_steps - 1, 0, number).round().astype(int).tolist()))

@@ -16,7 +16,8 @@ from rhodiff.stages.parts import WHOLE, Part
 from rhodiff.stages.reference import is_matched, matched_indices
 from rhodiff.stages.sweep import Cell, check_identity, check_sweep, is_sampled, sweep_cells
 from rhodiff.stages.workspace import Workspace
-from rhodiff.store.arrays import create_fields, num_shards, open_fields, shard_range, write_shard
+from rhodiff.store.field_store import num_shards, open_fields, shard_range
+from rhodiff.store.field_writing import create_fields, write_shard
 from rhodiff.store.files import read_marker, write_marker
 from rhodiff.training.restored import RestoredModel, restore_model
 
@@ -143,8 +144,8 @@ def _create_store(workspace: Workspace, cell: Cell, model: RestoredModel) -> Non
         begun_with = open_fields(path).attributes["threads"]
         if _device_type(model) == "cpu" and begun_with != torch.get_num_threads():
             workspace.observer.warn(
-                f"{path.name} was begun with {begun_with} CPU threads and goes on with {torch.get_num_threads()}: the "
-                "last bits of a sample depend on it. Set sampling.threads to have them equal"
+                f"{path.name} was begun with {begun_with} CPU threads and goes on with {torch.get_num_threads()}: "
+                "the last bits of a sample depend on it. Set sampling.threads to have them equal"
             )
         return
     plan = plan_sampler(model, cell, torch.zeros)

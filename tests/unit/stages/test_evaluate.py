@@ -1,0 +1,97 @@
+"""Which comparisons there are, in what space, and of which fields."""
+
+import numpy as np
+import pytest
+
+from rhodiff.errors import DataError
+from rhodiff.sources.source import TEST
+from rhodiff.stages.evaluate import ComparisonSpace, evaluate, evaluation_tasks, read_evaluation
+from rhodiff.stages.parts import Part
+from rhodiff.stages.reference import pair_with_reference, reference_indices
+from rhodiff.stages.sample import sample_sweep
+from rhodiff.stages.sweep import sweep_cells
+from rhodiff.store.field_store import open_fields
+
+
+def test_training_fields_come_first_and_then_each_cell(changed):
+    tasks = evaluation_tasks(changed("sampling.seeds=[0, 1]"))
+    assert [task.cell and task.cell.seed for task in tasks] == [None, 0, 1]
+    assert len({task.identity for task in tasks}) == 3
+
+
+def test_comparison_of_training_fields_is_shared_by_all_trainings(changed, trained):
+    (one, *_), (other, *_) = evaluation_tasks(changed()), evaluation_tasks(changed("sampling.seeds=[4]"))
+    assert one.identity == other.identity
+    (third, *_) = evaluation_tasks(changed("evaluation.bootstrap=200"))
+    assert third.identity != one.identity
+
+
+def test_unsampled_cell_is_refused_by_name(changed):
+    workspace = changed("sampling.seeds=[123]")
+    with pytest.raises(DataError, match=r"seed 123 is not sampled \(completely\): run 'rhodiff-hpc run sample'"):
+        evaluate(workspace)
+    with pytest.raises(DataError, match="run 'rhodiff-hpc run evaluate'"):
+        read_evaluation(workspace, evaluation_tasks(workspace)[1])
+
+
+def test_parts_of_an_evaluation_give_what_one_gives(changed, observer):
+    workspace = changed("sampling.seeds=[0, 1]")
+    sample_sweep(workspace)
+    for index in range(3):
+        evaluate(workspace, Part(index, 3))
+    in_parts = [read_evaluation(workspace, task) for task in evaluation_tasks(workspace)]
+    evaluate(workspace)
+    assert "statistics: all 3 comparisons done before" in observer.notes
+    for task in evaluation_tasks(workspace):
+        workspace.run_folder.statistics_marker(task.identity).unlink()
+    tasks = evaluate(workspace)
+    for task, before in zip(tasks, in_parts, strict=True):
+        for key, one in read_evaluation(workspace, task).bins.items():
+            np.testing.assert_array_equal(one.relative_error, before.bins[key].relative_error)
+
+
+def test_samples_at_reference_parameters_are_compared_with_just_these(changed):
+    workspace = changed()
+    sample_sweep(workspace)
+    (cell,) = sweep_cells(workspace)
+    samples = open_fields(workspace.run_folder.samples(cell.identity))
+    pairing = pair_with_reference(workspace, cell, samples.valid)
+    expected = workspace.store.parameters[
+        pairing.reference[np.arange(len(pairing.generated)) % len(pairing.reference)]
+    ]
+    columns = [[p.name for p in workspace.store.parameter_info].index(name) for name in ("l", "m")]
+    assert np.array_equal(samples.parameters[pairing.generated], expected[:, columns])
+    assert np.array_equal(np.sort(reference_indices(workspace)), workspace.store.indices(TEST))
+
+
+def test_diverged_sample_takes_its_reference_field_out_or_ends_the_matching(changed):
+    workspace = changed()
+    (cell,) = sweep_cells(workspace)
+    number = len(reference_indices(workspace))
+    few, many = np.ones(number - 1, bool), np.ones(2 * number, bool)
+    few[0] = many[0] = False
+    found = pair_with_reference(workspace, cell, few)
+    assert found.matched
+    assert len(found.reference) == len(found.generated) == number - 2
+    found = pair_with_reference(workspace, cell, many)
+    assert not found.matched
+    assert 0 not in found.generated
+
+
+def test_condition_that_the_reference_lacks_is_warned_about(changed, observer):
+    workspace = changed("sampling.conditions=[{l: 9, m: 1}]")
+    (cell,) = sweep_cells(workspace)
+    found = pair_with_reference(workspace, cell, np.ones(10, bool))
+    assert len(found.reference) == len(reference_indices(workspace))
+    assert "no field of the reference has l = 9, m = 1" in observer.warnings[0]
+
+
+def test_transformed_space_is_what_the_network_sees_and_physical_space_what_is_stored(changed):
+    fields = np.random.default_rng(0).normal(size=(2, 1, 8, 8, 8)).astype(np.float32)
+    transformed, physical = ComparisonSpace(changed()), ComparisonSpace(changed("evaluation.space=physical"))
+    assert np.array_equal(physical.of_data(fields), fields)
+    assert np.array_equal(physical.of_samples(fields), fields)
+    assert np.array_equal(transformed.of_data(fields), transformed.transform.forward(fields))
+    assert np.array_equal(transformed.of_samples(fields), transformed.of_data(fields))
+    assert transformed.spec.unit == ""
+    assert "standardised" in transformed.spec.name

@@ -1,0 +1,55 @@
+"""The report is made from what the stages left behind, and copes with what is not there."""
+
+from pathlib import Path
+
+import pytest
+
+from rhodiff.errors import DataError
+from rhodiff.stages.evaluate import evaluate
+from rhodiff.stages.report import write_report
+from rhodiff.stages.sample import sample_sweep
+
+
+def report(workspace):
+    sample_sweep(workspace)
+    evaluate(workspace)
+    return Path(write_report(workspace)).read_text()
+
+
+def test_report_names_run_settings_and_costs(changed):
+    workspace = changed("report.title=Spheres")
+    text = report(workspace)
+    assert "<title>Spheres" in text
+    assert workspace.run_folder.path.name in text
+    assert workspace.data_folder.path.name in text
+    assert "amplitude_scatter" in text
+    assert "process(es)" in text
+
+
+def test_report_before_the_evaluation_says_what_to_run(changed):
+    with pytest.raises(DataError, match="run 'rhodiff-hpc run evaluate'"):
+        write_report(changed("evaluation.seed=77"))
+
+
+@pytest.mark.parametrize("kind", ["power_spectrum", "pixel_distribution"])
+def test_report_of_one_statistic_alone(kind, changed):
+    assert "</html>" in report(changed(f"evaluation.statistics=[{{kind: {kind}}}]"))
+
+
+def test_report_of_several_cells_has_a_row_for_each(changed):
+    text = report(changed("sampling.samplers=[ddim, dpmpp_2m]", "sampling.seeds=[0, 3]", "sampling.trajectory=2"))
+    assert text.count("ddim") >= 2
+    assert text.count("dpmpp_2m") >= 2
+
+
+def test_few_independent_groups_are_pointed_out(changed):
+    assert "independent groups" in report(changed())
+
+
+def test_report_without_metrics_of_the_training(changed, trained, tmp_path):
+    metrics = trained.run_folder.metrics
+    metrics.rename(tmp_path / "metrics")
+    try:
+        assert "</html>" in report(changed("evaluation.seed=5"))
+    finally:
+        (tmp_path / "metrics").rename(metrics)
