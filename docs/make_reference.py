@@ -1,4 +1,6 @@
-"""Write the tables of docs/reference.md between its markers from the schema: python docs/make_reference.py
+"""Write the tables of docs/reference.md between its markers from the schema.
+
+    python docs/make_reference.py
 
 A test compares the file with what this script would write, so a setting cannot be added without its line.
 """

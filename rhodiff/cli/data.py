@@ -97,7 +97,7 @@ def plot(
 
     from rhodiff.errors import ConfigError, DataError
     from rhodiff.report import data_sheet, figure_to_png
-    from rhodiff.store.arrays import open_fields
+    from rhodiff.store.field_store import open_fields
     from rhodiff.store.files import write_atomic
     from rhodiff.store.reader import read_fields
 

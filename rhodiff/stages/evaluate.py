@@ -20,8 +20,9 @@ from rhodiff.stages.reference import pair_with_reference, reference_indices
 from rhodiff.stages.sweep import Cell, check_identity, is_sampled, sweep_cells
 from rhodiff.stages.training_data import fitted_transform, open_training_reader
 from rhodiff.stages.workspace import Workspace
-from rhodiff.store.arrays import FieldStore, open_fields
+from rhodiff.store.field_store import FieldStore, open_fields
 from rhodiff.store.files import read_marker, write_marker
+from rhodiff.store.reader import read_fields
 from rhodiff.store.spec import FieldSpec
 
 __all__ = ["ComparisonSpace", "EvaluationTask", "evaluate", "evaluation_tasks", "read_evaluation"]
@@ -136,7 +137,7 @@ def _compared(workspace: Workspace, task: EvaluationTask, space: ComparisonSpace
     else:
         samples = _open_samples(workspace, task.cell)
         pairing = pair_with_reference(workspace, task.cell, samples.valid)
-        generated = np.asarray(samples.fields.oindex[pairing.generated])
+        generated = read_fields(samples, pairing.generated)
         other = FieldSet(space.of_samples(generated), samples.group[pairing.generated])
         chosen, matched = pairing.reference, pairing.matched
     reference = FieldSet(space.of_data(reader.read(chosen)), store.group[chosen])

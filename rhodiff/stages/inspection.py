@@ -12,7 +12,7 @@ from rhodiff.errors import DataError
 from rhodiff.runtime.progress import Observer
 from rhodiff.stages.prepare import prepare
 from rhodiff.stages.workspace import Workspace
-from rhodiff.store.arrays import FieldStore, num_shards, open_fields, shard_files, shared_files
+from rhodiff.store.field_store import FieldStore, num_shards, open_fields, shard_files, shared_files
 from rhodiff.store.files import checksum, read_marker
 from rhodiff.store.layout import DataFolder, RunFolder
 

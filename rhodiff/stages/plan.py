@@ -12,7 +12,7 @@ from rhodiff.stages.prepare import checked_split, missing_shards
 from rhodiff.stages.sample import sample_tasks
 from rhodiff.stages.sweep import check_sweep
 from rhodiff.stages.workspace import Workspace
-from rhodiff.store.arrays import num_shards
+from rhodiff.store.field_store import num_shards
 from rhodiff.training.checkpoints import CheckpointFolder
 from rhodiff.training.schedule import decay_start
 

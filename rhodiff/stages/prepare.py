@@ -14,15 +14,8 @@ from rhodiff.errors import ConfigError, DataError
 from rhodiff.sources.source import TEST, TRAIN, VALIDATION
 from rhodiff.stages.parts import WHOLE, Part
 from rhodiff.stages.workspace import Workspace
-from rhodiff.store.arrays import (
-    FieldStore,
-    create_fields,
-    num_shards,
-    open_fields,
-    shard_range,
-    shared_files,
-    write_shard,
-)
+from rhodiff.store.field_store import FieldStore, num_shards, open_fields, shard_range, shared_files
+from rhodiff.store.field_writing import create_fields, write_shard
 from rhodiff.store.files import read_marker, write_marker
 
 __all__ = ["checked_split", "missing_shards", "prepare"]

@@ -33,9 +33,10 @@ from rhodiff.stages.sweep import Cell, describe_condition
 from rhodiff.stages.training_data import open_training_reader
 from rhodiff.stages.workspace import Workspace
 from rhodiff.statistics import BinnedComparison, Estimate, nyquist
-from rhodiff.store.arrays import FieldStore, open_fields, read_trajectory
+from rhodiff.store.field_store import FieldStore, open_fields, read_trajectory
 from rhodiff.store.files import write_atomic
 from rhodiff.store.journal import read_journal, utc_now
+from rhodiff.store.reader import read_fields
 from rhodiff.training.metrics import read_metrics
 
 __all__ = ["write_report"]
@@ -155,7 +156,7 @@ def _sample_figures(workspace: Workspace, samples: FieldStore, cell: Cell) -> tu
     space, count = ComparisonSpace(workspace), workspace.experiment.report.samples_shown
     pairing = pair_with_reference(workspace, cell, samples.valid)
     reference = space.of_data(open_training_reader(workspace).read(pairing.reference[:SCALE_FIELDS]))
-    generated = space.of_samples(np.asarray(samples.fields.oindex[pairing.generated[:count]]))
+    generated = space.of_samples(read_fields(samples, pairing.generated[:count]))
     rows = -(-count // 6)
     note = "Fields one above the other have the same parameters." if is_matched(workspace, cell) else ""
     return tuple(

@@ -16,7 +16,7 @@ from rhodiff.diffusion.sampling import SAMPLERS, build_sampler
 from rhodiff.errors import ConfigError, DataError
 from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.stages.workspace import Workspace
-from rhodiff.store.arrays import num_shards, open_fields
+from rhodiff.store.field_store import num_shards, open_fields
 from rhodiff.store.files import read_marker
 from rhodiff.training.checkpoints import Checkpoint, CheckpointFolder
 from rhodiff.training.schedule import decay_start

@@ -26,7 +26,7 @@ from rhodiff.sources.source import TRAIN
 from rhodiff.stages.sheets import write_sheet
 from rhodiff.stages.training_data import conditions_of, fitted_transform, open_training_reader, training_spectrum
 from rhodiff.stages.workspace import Workspace
-from rhodiff.store.arrays import FieldStore
+from rhodiff.store.field_store import FieldStore
 from rhodiff.store.files import StorageError
 from rhodiff.store.locks import hold_lock
 from rhodiff.training.batches import BatchSource

@@ -18,7 +18,7 @@ from rhodiff.runtime.progress import Observer
 from rhodiff.runtime.provenance import describe_environment
 from rhodiff.sources.registry import build_source
 from rhodiff.sources.source import Source
-from rhodiff.store.arrays import FieldStore, absent_files, open_fields
+from rhodiff.store.field_store import FieldStore, absent_files, open_fields
 from rhodiff.store.files import read_json, write_atomic, write_json
 from rhodiff.store.journal import Journal
 from rhodiff.store.layout import DataFolder, RunFolder

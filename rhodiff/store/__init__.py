@@ -1,6 +1,7 @@
 """Files of a run: layout, atomic writes, journals, locks, and fields in sharded Zarr."""
 
-from rhodiff.store.arrays import FieldStore, create_fields, open_fields, write_shard
+from rhodiff.store.field_store import FieldStore, open_fields
+from rhodiff.store.field_writing import create_fields, write_shard
 from rhodiff.store.reader import FieldReader, open_reader
 from rhodiff.store.spec import FieldSpec, Parameter
 

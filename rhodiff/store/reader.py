@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rhodiff.errors import DataError
-from rhodiff.store.arrays import FieldStore, num_shards, shard_files, shard_range
+from rhodiff.store.field_store import FieldStore, num_shards, shard_files, shard_range
 
 __all__ = ["FieldReader", "MappedReader", "ZarrReader", "open_reader", "read_fields"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from rhodiff.store import FieldSpec, create_fields, open_fields, open_reader, write_shard
-from rhodiff.store.arrays import num_shards, shard_range
+from rhodiff.store.field_store import num_shards, shard_range
 
 SHARD_LENGTH = 256
 

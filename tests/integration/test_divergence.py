@@ -7,7 +7,7 @@ import pytest
 import torch
 from experiments import Lab, tiny_settings, write_arrays
 
-from rhodiff.store.arrays import open_fields
+from rhodiff.store.field_store import open_fields
 from rhodiff.training.checkpoints import CheckpointFolder
 
 DIVERGING = (

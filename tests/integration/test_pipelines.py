@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from rhodiff.config.loading import read_yaml
 from rhodiff.config.shipped import read_shipped
-from rhodiff.store.arrays import open_fields
+from rhodiff.store.field_store import open_fields
 
 SMALL = (
     "training.iterations=12",

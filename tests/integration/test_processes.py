@@ -22,7 +22,7 @@ from rhodiff.runtime.progress import Silent
 from rhodiff.stages.train import _build_parts
 from rhodiff.stages.workspace import Workspace
 from rhodiff.training.batches import BatchSource
-from rhodiff.training.loop import batch_gradient
+from rhodiff.training.gradient import batch_gradient
 
 STOPPED_EARLY = 75
 

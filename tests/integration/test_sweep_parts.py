@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from experiments import Lab, wait_until
 
-from rhodiff.store.arrays import open_fields
+from rhodiff.store.field_store import open_fields
 from rhodiff.store.files import checksum
 
 SWEEP = (

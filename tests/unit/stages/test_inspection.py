@@ -15,7 +15,8 @@ from rhodiff.stages.inspection import find_faults, inspect, repair
 from rhodiff.stages.parts import Part
 from rhodiff.stages.prepare import prepare
 from rhodiff.stages.workspace import Workspace
-from rhodiff.store.arrays import create_fields, open_fields, shard_range, write_shard
+from rhodiff.store.field_store import open_fields, shard_range
+from rhodiff.store.field_writing import create_fields, write_shard
 from rhodiff.store.files import write_marker
 from rhodiff.store.layout import RunFolder
 

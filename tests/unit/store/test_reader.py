@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rhodiff.errors import DataError
-from rhodiff.store.arrays import create_fields, num_shards, open_fields, shard_files, shard_range, write_shard
+from rhodiff.store.field_store import num_shards, open_fields, shard_files, shard_range
+from rhodiff.store.field_writing import create_fields, write_shard
 from rhodiff.store.reader import MappedReader, ZarrReader, open_reader, read_fields
 from rhodiff.store.spec import FieldSpec
 

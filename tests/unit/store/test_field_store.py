@@ -13,18 +13,17 @@ import xarray
 import zarr
 
 from rhodiff.errors import DataError
-from rhodiff.store import arrays
-from rhodiff.store.arrays import (
+from rhodiff.store import field_writing
+from rhodiff.store.field_store import (
     absent_files,
-    create_fields,
     num_shards,
     open_fields,
     read_trajectory,
     shard_files,
     shard_range,
     shared_files,
-    write_shard,
 )
+from rhodiff.store.field_writing import create_fields, write_shard
 from rhodiff.store.files import StorageError
 from rhodiff.store.spec import FieldSpec, Parameter
 
@@ -158,7 +157,7 @@ def test_an_error_while_a_store_is_made_leaves_nothing(tmp_path, monkeypatch):
     def fail(_):
         raise ValueError("in between")
 
-    monkeypatch.setattr(arrays, "_consolidate", fail)
+    monkeypatch.setattr(field_writing, "_consolidate", fail)
     with pytest.raises(ValueError, match="in between"):
         create_fields(tmp_path / "fields.zarr", spec_of(2), (), num_fields=4, shard_length=2)
     assert list(tmp_path.iterdir()) == []
@@ -167,10 +166,10 @@ def test_an_error_while_a_store_is_made_leaves_nothing(tmp_path, monkeypatch):
 def test_a_kill_while_a_store_is_made_leaves_none_that_can_be_opened(tmp_path):
     path = tmp_path / "fields.zarr"
     script = (
-        "import os, pathlib, sys\nfrom rhodiff.store import arrays, spec\n"
-        "arrays._consolidate = lambda _: os.kill(os.getpid(), 9)\n"
+        "import os, pathlib, sys\nfrom rhodiff.store import field_writing, spec\n"
+        "field_writing._consolidate = lambda _: os.kill(os.getpid(), 9)\n"
         "field = spec.FieldSpec(name='a', shape=(4,), spacing=(1.0,), periodic=(True,))\n"
-        "arrays.create_fields(pathlib.Path(sys.argv[1]), field, (), num_fields=4, shard_length=2)\n"
+        "field_writing.create_fields(pathlib.Path(sys.argv[1]), field, (), num_fields=4, shard_length=2)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -182,14 +181,14 @@ def test_a_kill_while_a_store_is_made_leaves_none_that_can_be_opened(tmp_path):
 
 def test_who_comes_second_takes_the_store_of_the_first(tmp_path, monkeypatch):
     path = tmp_path / "fields.zarr"
-    consolidate = arrays._consolidate
+    consolidate = field_writing._consolidate
 
     def overtaken(temporary):
         consolidate(temporary)
-        monkeypatch.setattr(arrays, "_consolidate", consolidate)
+        monkeypatch.setattr(field_writing, "_consolidate", consolidate)
         create_fields(path, spec_of(2), (), num_fields=4, shard_length=2, attributes={"maker": "first"})
 
-    monkeypatch.setattr(arrays, "_consolidate", overtaken)
+    monkeypatch.setattr(field_writing, "_consolidate", overtaken)
     create_fields(path, spec_of(2), (), num_fields=4, shard_length=2, attributes={"maker": "second"})
     assert open_fields(path).attributes["maker"] == "first"
     assert [p.name for p in tmp_path.iterdir()] == ["fields.zarr"]

@@ -1,122 +1,30 @@
-"""Fields in Zarr v3: made once, written a whole shard at a time by its one owner, opened by anybody (xarray too).
-
-    fields     [sample, channel, *space]  float32, one chunk a field, ``shard_length`` fields in one file
-    parameters [sample, parameter]        float64, names and units in attributes
-    valid      [sample]                   bool; False: the field could not be made and is NaN, never zeros
-    split      [sample]                   int8; 0 train, 1 validation, 2 test, -1 excluded
-    group      [sample]                   int64; fields of one group are not independent
+"""Make stores of fields, and write them a whole shard at a time.
 
 Two writers in one shard lose chunks without a word, so ownership is asserted: a write starts at a multiple of
-``shard_length`` and covers the shard.
+``shard_length`` and covers the shard. Arrays and metadata are made once, before any shard is written.
 """
 
 import secrets
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
 from rhodiff.errors import DataError
+from rhodiff.store.field_store import SCHEMA_VERSION, array_of, open_fields, shard_files
 from rhodiff.store.files import storage_errors
 from rhodiff.store.spec import FieldSpec, Parameter
 
-__all__ = [
-    "FieldStore",
-    "absent_files",
-    "create_fields",
-    "num_shards",
-    "open_fields",
-    "read_trajectory",
-    "shard_files",
-    "shard_range",
-    "shared_files",
-    "write_shard",
-]
+__all__ = ["create_fields", "write_shard"]
 
-SCHEMA_VERSION = 1
 SPACE_AXES = ("x", "y", "z")
 FLAT_KEYS: dict[str, Any] = {"chunk_key_encoding": {"name": "default", "separator": "."}}
 """One file a shard and no folders below the array: inodes are counted."""
-
-
-@dataclass(frozen=True)
-class FieldStore:
-    """An opened store of fields; arrays are read when they are first asked for.
-
-    Attributes:
-        path: the Zarr group.
-        spec: geometry and units.
-        parameter_info: names and units of the parameters.
-        fields: zarr array float32 ``[sample, channel, *space]``, physical units unless ``attributes["space"]`` says
-            ``transformed``.
-        attributes: everything else that was recorded.
-    """
-
-    path: Path
-    spec: FieldSpec
-    parameter_info: tuple[Parameter, ...]
-    fields: zarr.Array[Any]
-    attributes: Mapping[str, Any]
-
-    @cached_property
-    def parameters(self) -> NDArray[np.float64]:
-        """Parameters, ``[sample, parameter]``."""
-        return self._read("parameters")
-
-    @cached_property
-    def valid(self) -> NDArray[np.bool_]:
-        """False where a field could not be made, ``[sample]``."""
-        return self._read("valid")
-
-    @cached_property
-    def split(self) -> NDArray[np.int8]:
-        """Part of each field, ``[sample]``."""
-        return self._read("split")
-
-    @cached_property
-    def group(self) -> NDArray[np.int64]:
-        """Independent unit of each field, ``[sample]``."""
-        return self._read("group")
-
-    def _read(self, name: str) -> NDArray[Any]:
-        try:
-            return np.asarray(_array(zarr.open_group(self.path, mode="r"), name)[:])
-        except (OSError, ValueError, RuntimeError) as error:  # a codec raises what it likes for damaged bytes
-            raise DataError(
-                f"the array '{name}' of {self.path} is damaged: {error}. See 'rhodiff-hpc data verify'"
-            ) from error
-
-    @property
-    def num_fields(self) -> int:
-        """Number of fields, failed ones included."""
-        return int(self.fields.shape[0])
-
-    @property
-    def shard_length(self) -> int:
-        """Fields in one file."""
-        shards = self.fields.shards
-        return int(shards[0]) if shards is not None else 1
-
-    def indices(self, part: int) -> NDArray[np.int64]:
-        """Indices of the valid fields of one part of the split."""
-        return np.flatnonzero((self.split == part) & self.valid)
-
-
-def num_shards(num_fields: int, shard_length: int) -> int:
-    """Number of shards; the last may be shorter."""
-    return -(-num_fields // shard_length)
-
-
-def shard_range(shard: int, num_fields: int, shard_length: int) -> tuple[int, int]:
-    """Fields ``start <= i < stop`` of one shard."""
-    return shard * shard_length, min((shard + 1) * shard_length, num_fields)
 
 
 def create_fields(
@@ -297,78 +205,6 @@ def write_shard(
     return files
 
 
-def shared_files(store: FieldStore) -> list[Path]:
-    """Files that belong to no shard: all metadata, the split and the groups."""
-    return [*sorted(store.path.rglob("zarr.json")), store.path / "split/c.0", store.path / "group/c.0"]
-
-
-def absent_files(store: FieldStore) -> list[Path]:
-    """Shard files that are not there, found with one listing a folder; zarr would read them as fill values."""
-    wanted = [f for s in range(num_shards(store.num_fields, store.shard_length)) for f in shard_files(store, s)]
-    folders = {file.parent for file in wanted}
-    present = {file for folder in folders if folder.is_dir() for file in folder.iterdir()}
-    return [file for file in wanted if file not in present]
-
-
-def shard_files(store: FieldStore, shard: int) -> list[Path]:
-    """Files that hold one shard: of the fields, the parameters, the valid mask and the trajectory if any."""
-    path = store.path
-    zeros = ".0" * (1 + store.spec.ndim)
-    files = [path / f"fields/c.{shard}{zeros}", path / f"valid/c.{shard}"]
-    if store.parameter_info:
-        files.append(path / f"parameters/c.{shard}.0")
-    if (path / "trajectory").exists():
-        files.append(path / f"trajectory/c.{shard}.0{zeros}")
-    return files
-
-
-def open_fields(path: str | Path) -> FieldStore:
-    """Open a store of fields.
-
-    Args:
-        path: the Zarr group, or a data folder that holds ``fields.zarr``.
-
-    Raises:
-        DataError: if there is none, or it is damaged or of another schema.
-    """
-    group = Path(path)
-    if (group / "fields.zarr").is_dir():
-        group = group / "fields.zarr"
-    try:
-        root = zarr.open_group(group, mode="r")
-    except (FileNotFoundError, zarr.errors.GroupNotFoundError):
-        raise DataError(f"there is no store of fields at {path}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"the store {group} is damaged: {error}") from error
-    attributes = dict(root.attrs)
-    if attributes.get("schema_version") != SCHEMA_VERSION or "spec" not in attributes:
-        raise DataError(
-            f"{group} is no store of fields of schema {SCHEMA_VERSION} "
-            f"(found schema {attributes.get('schema_version')}): prepare it again with this version of rhodiff"
-        )
-    try:
-        spec = FieldSpec.model_validate(attributes["spec"])
-        parameters = tuple(Parameter.model_validate(p) for p in cast(list[Any], attributes["parameters"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"the attributes of the store {group} are damaged: {error}") from error
-    return FieldStore(group, spec, parameters, _array(root, "fields"), attributes)
-
-
-def read_trajectory(store: FieldStore, number: int) -> NDArray[np.float32]:
-    """Denoised estimates of the first valid fields, ``[number, step, channel, *space]``."""
-    trajectory = _array(zarr.open_group(store.path, mode="r"), "trajectory")
-    return np.asarray(trajectory.oindex[np.flatnonzero(store.valid)[:number]])
-
-
-def _array(root: zarr.Group, name: str) -> zarr.Array[Any]:
-    try:
-        array = root[name]
-    except (KeyError, ValueError) as error:
-        raise DataError(f"the store {root.store_path} lacks its array '{name}' or its metadata is damaged") from error
-    assert isinstance(array, zarr.Array), f"'{name}' is no array"
-    return array
-
-
 def _writable(root: zarr.Group, name: str) -> zarr.Array[Any]:
     """An array that writes chunks of nothing but fill values too: zarr forgets this setting when it opens a store."""
-    return _array(root, name).with_config({"write_empty_chunks": True})
+    return array_of(root, name).with_config({"write_empty_chunks": True})
