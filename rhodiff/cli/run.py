@@ -54,7 +54,7 @@ def run(
     from rhodiff.stages.checks import check_environment, check_experiment
     from rhodiff.stages.workspace import Workspace
 
-    _refuse_idle_options(stage, procs, part, workflow)
+    _refuse_idle_options(stage, procs, part, workflow, dry_run=dry_run)
     place = place_from_environment(os.environ)
     _refuse_repeated_work(stage, procs, part, place)
     console = Console(quiet=quiet or place.rank > 0, as_json=as_json)
@@ -72,9 +72,13 @@ def run(
         command.run_stage(stage, part)
 
 
-def _refuse_idle_options(stage: Stage, procs: int, part: str | None, workflow: str | None) -> None:
+def _refuse_idle_options(stage: Stage, procs: int, part: str | None, workflow: str | None, *, dry_run: bool) -> None:
     from rhodiff.errors import ConfigError
 
+    if dry_run and (part is not None or procs > 1):
+        raise ConfigError(
+            "--part and --procs have no effect on --dry-run, which plans the whole stage: leave them out"
+        )
     if part is not None and stage not in FANNED_OUT:
         raise ConfigError(f"--part has no effect on '{stage}': only {', '.join(sorted(FANNED_OUT))} have parts")
     if part is not None and procs > 1:

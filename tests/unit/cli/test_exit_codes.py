@@ -124,6 +124,7 @@ def test_a_device_that_is_not_there_ends_with_5(call, folder):
         (["run", "report", "--part", "0/2"], "--part has no effect"),
         (["run", "pipeline", "--part", "0/2"], "--part has no effect"),
         (["run", "report", "--procs", "2"], "--procs has no effect"),
+        (["run", "sample", "--dry-run", "--part", "0/2"], "no effect on --dry-run"),
         (["run", "prepare", "--part", "0/2", "--procs", "2"], "exclude each other"),
         (["run", "prepare", "--part", "2/2"], "0 <= K < N"),
         (["run", "train", "--workflow", "pipeline"], "--workflow has no effect on 'train'"),
