@@ -14,7 +14,7 @@ from rhodiff.stages.sweep import check_sweep
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.field_store import num_shards
 from rhodiff.training.checkpoints import CheckpointFolder
-from rhodiff.training.schedule import decay_start
+from rhodiff.training.schedule import checkpoint_iterations, decay_start
 
 __all__ = ["StagePlan", "plan_stage"]
 
@@ -117,7 +117,7 @@ def _plan_train(workspace: Workspace) -> StagePlan:
     )
     network = build_model(workspace.experiment.model, workspace.source.spec, stand_in if names else None)
     parameters = count_parameters(network)
-    checkpoints = -(-training.iterations // training.checkpoint_every)
+    checkpoints = len(checkpoint_iterations(training))
     kept = checkpoints if training.keep_checkpoints is None else min(checkpoints, training.keep_checkpoints + 1)
     copies = 3 if training.ema_gamma is None else 4
     return StagePlan(
@@ -182,7 +182,7 @@ def _num_evaluated(workspace: Workspace) -> int:
 def _num_cells(workspace: Workspace) -> int:
     """Cells of the sweep; checkpoints that do not exist yet are counted as planned."""
     settings, training = workspace.experiment.sampling, workspace.experiment.training
-    planned = -(-training.iterations // training.checkpoint_every)
+    planned = len(checkpoint_iterations(training))
     checkpoints = {"last": 1, "all": planned}.get(str(settings.checkpoints), len(settings.checkpoints))
     conditions = 1 if settings.conditions == "reference" else len(settings.conditions)
     return checkpoints * conditions * len(settings.samplers) * len(settings.evaluations) * len(settings.seeds)

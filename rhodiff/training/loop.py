@@ -23,7 +23,7 @@ from rhodiff.training.batches import BatchSource
 from rhodiff.training.gradient import batch_gradient
 from rhodiff.training.meter import ADVICE, Meter
 from rhodiff.training.metrics import MetricsSink
-from rhodiff.training.schedule import learning_rate
+from rhodiff.training.schedule import checkpoint_iterations, learning_rate
 from rhodiff.training.state import TrainingState
 
 __all__ = ["Trainer"]
@@ -56,6 +56,9 @@ class Trainer:
     observer: Observer
     stop: StopRequest
     seed: int
+
+    def __post_init__(self) -> None:
+        self._checkpoint_iterations = frozenset(checkpoint_iterations(self.settings))
 
     def run(self, state: TrainingState) -> None:
         """Train from where the state stands to the end.
@@ -97,7 +100,7 @@ class Trainer:
             self._write_metrics(state.iteration, {**meter.read(state.iteration), "learning_rate": rate})
             self.observer.progress(state.iteration, self.settings.iterations, meter.describe(state.iteration))
         stopping = stop_check.is_agreed(state.iteration) and not done
-        if done or stopping or state.iteration % self.settings.checkpoint_every == 0:
+        if stopping or state.iteration in self._checkpoint_iterations:
             self._refuse_broken(state)
             self.processes.on_first(lambda: self.save(state))
             if not stopping:

@@ -6,9 +6,9 @@ Before T_decay the rate does not depend on the length T: so a training can be ma
 one that was long from the start would have ended (Hu et al. 2024 call it warm-up-stable-decay).
 """
 
-from rhodiff.config.training import Optimizer
+from rhodiff.config.training import Optimizer, Training
 
-__all__ = ["decay_start", "learning_rate"]
+__all__ = ["checkpoint_iterations", "decay_start", "learning_rate"]
 
 
 def decay_start(settings: Optimizer, iterations: int) -> int:
@@ -32,3 +32,13 @@ def learning_rate(iteration: int, settings: Optimizer, iterations: int, num_proc
     if iteration >= start:
         rate *= (iterations - iteration) / (iterations - start)
     return rate
+
+
+def checkpoint_iterations(settings: Training) -> list[int]:
+    """Steps after which a checkpoint is written: at intervals, at the end, and where the rate begins to fall.
+
+    From the last of these a longer training will go on, and one always stands there.
+    """
+    regular = range(settings.checkpoint_every, settings.iterations, settings.checkpoint_every)
+    falls_from = decay_start(settings.optimizer, settings.iterations)
+    return sorted({*regular, *({falls_from} - {0}), settings.iterations})

@@ -76,7 +76,7 @@ def test_training_is_planned_with_the_size_of_the_network(make):
     workspace = make("model.width=16")
     parameters = count_parameters(build_model(workspace.experiment.model, workspace.source.spec, None))
     assert plan.num_tasks == 100
-    assert plan.size_bytes == 4 * 4 * parameters * 4  # weights, average and two moments, at 30, 60, 90 and 100
+    assert plan.size_bytes == 4 * 4 * parameters * 5  # weights, average, two moments; at 30, 60, 75, 90 and 100
 
 
 def test_a_longer_training_is_planned_from_where_the_shorter_one_can_go_on(make):

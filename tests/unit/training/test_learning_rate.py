@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhodiff.config.training import Optimizer
-from rhodiff.training.schedule import decay_start, learning_rate
+from rhodiff.config.training import Optimizer, Training
+from rhodiff.training.schedule import checkpoint_iterations, decay_start, learning_rate
 
 OPTIMIZERS = st.builds(
     Optimizer,
@@ -56,3 +56,11 @@ def test_the_rate_scales_with_processes_only_where_asked_for():
     asked = Optimizer(learning_rate=0.1, warmup_iterations=0, scale_rate_by_processes=True)
     assert learning_rate(5, asked, 1000, 4) == pytest.approx(0.4)
     assert learning_rate(5, Optimizer(learning_rate=0.1, warmup_iterations=0), 1000, 4) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("every", "fraction", "expected"), [(4, 0.25, [4, 8, 9, 12]), (50, 0.25, [9, 12]), (6, 0, [6, 12])]
+)
+def test_a_checkpoint_stands_where_the_rate_begins_to_fall(every, fraction, expected):
+    training = Training(iterations=12, checkpoint_every=every, optimizer={"decay_fraction": fraction})
+    assert checkpoint_iterations(training) == expected

@@ -87,13 +87,13 @@ def test_loss_is_the_mean_over_samples_since_the_last_line():
         assert values["loss"] == pytest.approx(sum(single[4 * position : 4 * position + 4]) / 4, rel=1e-6)
 
 
-def test_checkpoints_come_when_asked_and_at_the_end():
-    saved, drawn, training = [], [], settings()
+def test_checkpoints_come_when_asked_where_the_rate_begins_to_fall_and_at_the_end():
+    saved, drawn, training = [], [], settings(optimizer={"decay_fraction": 0.25})
     trainer = make_trainer(
         training, save=lambda s: saved.append(s.iteration), draw=lambda s: drawn.append(s.iteration)
     )
     trainer.run(TrainingState.begin(Line(), training))
-    assert saved == drawn == [5, 10, 12]
+    assert saved == drawn == [5, 9, 10, 12]
 
 
 def test_stop_saves_at_once_and_draws_nothing():
