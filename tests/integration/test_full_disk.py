@@ -147,7 +147,7 @@ def test_no_inodes_left_during_a_checkpoint(lab, small_disk, undisturbed):
     (run,) = (disk / "runs").iterdir()
     assert ended.code == 1
     assert_told_once(ended.err, "the disk is full", "checkpoints/step-000000")
-    assert int(re.search(r"(\d+) inodes free", ended.err)[1]) <= 2, "it says what there is too little of"
+    assert re.search(r", (no|1|2) files? more at", ended.err), "it says what there is too little of"
     assert assert_checkpoints_sound(run) >= 2
     enlarge(disk, "nr_inodes=1000")
     lab.do("run", "train", "--set", "training.checkpoint_every=2")

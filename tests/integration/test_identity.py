@@ -7,13 +7,20 @@ import pytest
 from experiments import Lab, differing_weights, snapshot, tiny_settings, write_arrays
 
 
-@pytest.fixture
-def done(arrays, tmp_path) -> Lab:
-    """A whole pipeline, run once, with everything of its own."""
-    fields = shutil.copy(arrays, tmp_path / "fields.npy")
-    lab = Lab.make(tmp_path, tiny_settings(Path(fields).relative_to(tmp_path)))
+@pytest.fixture(scope="module")
+def finished(arrays, tmp_path_factory) -> Lab:
+    """A whole pipeline, run once."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copy(arrays, folder / "fields.npy")
+    lab = Lab.make(folder, tiny_settings(Path("fields.npy")))
     lab.do("run", "pipeline")
     return lab
+
+
+@pytest.fixture
+def done(finished, tmp_path) -> Lab:
+    """Its own copy of all of it."""
+    return Lab(Path(shutil.copytree(finished.folder, tmp_path / "done")))
 
 
 def test_same_command_again_does_nothing(done):
@@ -66,13 +73,15 @@ def test_more_iterations_go_on_from_before_the_rate_fell_and_end_like_a_training
     assert "step-00000040-of-00000040, done before" in back.err
 
 
-def test_another_input_file_at_the_same_path_is_noticed_and_told(done):
-    first = done.data_folder()
+def test_another_input_file_at_the_same_path_is_noticed_and_told(tmp_path):
+    lab = Lab.make(tmp_path, tiny_settings(write_arrays(tmp_path / "fields.npy")))
+    lab.do("run", "prepare")
+    first = lab.data_folder()
     before = snapshot(first)
-    write_arrays(done.folder / "fields.npy", seed=1)
-    again = done.do("run", "prepare")
+    write_arrays(tmp_path / "fields.npy", seed=1)
+    again = lab.do("run", "prepare")
 
-    assert len(list((done.folder / "data").iterdir())) == 2
+    assert len(list((tmp_path / "data").iterdir())) == 2
     assert snapshot(first) == before
     assert f"the input files have changed since {first.name} was prepared" in again.err
 
