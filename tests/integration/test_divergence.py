@@ -54,6 +54,7 @@ def growth_until_some_diverge(checkpoint: Checkpoint) -> float:
     raise AssertionError("nothing diverged")
 
 
+@pytest.mark.slow
 def test_diverged_samples_are_masked_told_and_left_out(tmp_path):
     """Weights are blown up, step by step, until the logarithm of some samples stands for more than float32 holds."""
     noise = np.load(write_arrays(tmp_path / "fields.npy"))

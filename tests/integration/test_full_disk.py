@@ -80,6 +80,7 @@ def enlarge(disk: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", str(disk)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_processes", [1, 2])
 def test_disk_full_during_a_checkpoint(num_processes, lab, undisturbed, small_disk, checkpoint_bytes):
     disk = small_disk(f"size={int(2.6 * checkpoint_bytes) + 60000}")

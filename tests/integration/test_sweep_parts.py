@@ -65,6 +65,7 @@ def test_every_sample_of_a_sweep_is_valid_and_different(trained, in_one_part, tm
     assert len({open_fields(path).attributes["sampler"] for path in paths}) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [4, 16])
 def test_parts_one_after_another_give_the_same_files(count, trained, in_one_part, tmp_path):
     lab = copy_of(trained, tmp_path)
