@@ -25,6 +25,7 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/rhodiff-hpc run pipeline -c $(DEMO)/rhodiff.yaml
 
 test: $(VENV)/.installed-test
+	tests/system_packages.sh
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-dev

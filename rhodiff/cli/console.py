@@ -3,6 +3,8 @@
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 __all__ = ["JSON_SCHEMA_VERSION", "Console"]
@@ -33,6 +35,15 @@ class Console:
     def begin(self, stage: str) -> None:
         """Name the stage that the next progress belongs to."""
         self._stage, self._last_shown = stage, -float("inf")
+
+    @contextmanager
+    def hushed(self) -> Iterator[None]:
+        """Warnings and results only, for the length of the block."""
+        before, self.quiet = self.quiet, True
+        try:
+            yield
+        finally:
+            self.quiet = before
 
     def progress(self, done: int, total: int, text: str) -> None:
         """Show how far a stage is."""

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -135,10 +136,13 @@ class _Command:
         from rhodiff.stages.parts import WHOLE, parse_part
 
         chosen = WHOLE if part is None else parse_part(part)
+        commands: list[list[str]] = []
         if self.procs > 1 and stage in FANNED_OUT:
-            self._side_by_side([self._again(stage, "--part", f"{k}/{self.procs}") for k in range(self.procs)])
+            commands = [self._again(stage, "--part", f"{k}/{self.procs}") for k in range(self.procs)]
         elif self.procs > 1 and stage is Stage.TRAIN and self.place.world_size == 1:
-            self._side_by_side([self._again(stage)] * self.procs)
+            commands = [self._again(stage)] * self.procs
+        if commands:
+            self._side_by_side(commands)
         self.console.begin(stage.value)
         stages: dict[Stage, Callable[[Part], tuple[str, dict[str, Any]]]] = {
             Stage.PREPARE: self._prepare,
@@ -147,7 +151,8 @@ class _Command:
             Stage.EVALUATE: self._evaluate,
             Stage.REPORT: self._report,
         }
-        text, value = stages[stage](chosen)
+        with self.console.hushed() if commands else nullcontext():  # the processes have told what was done
+            text, value = stages[stage](chosen)
         if is_last and self.place.rank == 0:
             self.console.result(text, {"stage": stage.value, **value})
 

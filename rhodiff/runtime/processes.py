@@ -20,7 +20,8 @@ from rhodiff.errors import ConfigError, EnvironmentLacksError, PeerEndedError, R
 
 __all__ = ["Place", "Processes", "join_processes", "place_from_environment"]
 
-TIMEOUT_MIN = 10
+TIMEOUT_MIN = 60
+"""For a process that hangs: one that ends is noticed at once. It outlasts fitting a transform on a large set."""
 LOST_CONNECTION = ("Connection closed", "Connection reset", "Broken pipe", "Timed out", "Socket Timeout")
 """What gloo writes into a plain RuntimeError when another process is gone."""
 BACKENDS = {"cpu": "gloo", "cuda": "nccl", "xpu": "xccl"}

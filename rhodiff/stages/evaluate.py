@@ -5,6 +5,7 @@ would show, and so the floor of every difference.
 """
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,8 @@ from rhodiff.store.spec import FieldSpec
 
 __all__ = ["ComparisonSpace", "EvaluationTask", "evaluate", "evaluation_tasks", "read_evaluation"]
 
-TRAINING_FIELDS = 2048
-"""At most so many training fields, evenly spread, are compared with the reference."""
+TRAINING_FIELDS, TRAINING_CELLS = 2048, 1 << 28
+"""At most so many training fields, evenly spread, and cells in all of them (1 GiB) stand against the reference."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ def _compared(workspace: Workspace, task: EvaluationTask, space: ComparisonSpace
     reader, store = open_training_reader(workspace), workspace.store
     if task.cell is None:
         train = store.indices(TRAIN)
-        train = train[np.unique(np.linspace(0, len(train) - 1, TRAINING_FIELDS).round().astype(np.int64))]
+        most = max(1, min(TRAINING_FIELDS, TRAINING_CELLS // prod(store.spec.field_shape)))
+        train = train[np.unique(np.linspace(0, len(train) - 1, most).round().astype(np.int64))]
         other = FieldSet(space.of_data(reader.read(train)), store.group[train])
         chosen, matched = reference_indices(workspace), False
     else:

@@ -1,6 +1,6 @@
 """Time of ``rhodiff-hpc --help`` against ``python -c pass``, whole processes in turn.
 
-    python tests/bench/bench_help.py [--repeats 15]
+python tests/bench/bench_help.py [--repeats 15]
 """
 
 import argparse

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Install what tests need beside Python packages, where that is possible: as root, on a system with apt.
+#   btrfs-progs: a file system with real quotas (the kernel may lack those of ext4 and tmpfs)
+#   g++:         torch.compile
+# Elsewhere the tests that need them are skipped and say why.
+set -euo pipefail
+missing=()
+command -v mkfs.btrfs >/dev/null || [ -x /usr/sbin/mkfs.btrfs ] || missing+=(btrfs-progs)
+command -v g++ >/dev/null || missing+=(g++)
+[ ${#missing[@]} -gt 0 ] || exit 0
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+else
+  echo "tests that need ${missing[*]} will be skipped: install them to run these too" >&2
+fi
