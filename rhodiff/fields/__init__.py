@@ -1,1 +1,1 @@
-"""fields."""
+"""From stored fields to what a network sees: invertible transforms, symmetries, spectra."""

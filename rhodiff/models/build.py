@@ -1,7 +1,5 @@
 """From settings to a network: the table of model kinds, and models that other packages provide."""
 
-from importlib.metadata import entry_points
-
 from torch import nn
 
 from rhodiff.config.model import ModelSettings, PluginModel, UNetSettings
@@ -9,12 +7,10 @@ from rhodiff.errors import ConfigError
 from rhodiff.models.conditioning import build_condition_encoder
 from rhodiff.models.conditioning_table import ConditioningTable
 from rhodiff.models.unet import UNet, check_shape
+from rhodiff.runtime.plugins import build_plugin
 from rhodiff.store.spec import FieldSpec
 
-__all__ = ["PLUGIN_GROUP", "build_model", "count_parameters"]
-
-PLUGIN_GROUP = "rhodiff.plugins"
-"""Entry point group in which other packages offer networks."""
+__all__ = ["build_model", "count_parameters"]
 
 
 def build_model(settings: ModelSettings, spec: FieldSpec, table: ConditioningTable | None = None) -> nn.Module:
@@ -43,7 +39,9 @@ def build_model(settings: ModelSettings, spec: FieldSpec, table: ConditioningTab
             f"{list(table.names) if table else 'no parameters'}: fit the table to the same settings"
         )
     if isinstance(settings, PluginModel):
-        return _build_plugin(settings, spec, table)
+        return build_plugin(
+            settings.name, "model.name", nn.Module, lambda build: build(settings.options, spec, table)
+        )
     return _build_unet(settings, spec, table)
 
 
@@ -63,17 +61,3 @@ def _build_unet(settings: UNetSettings, spec: FieldSpec, table: ConditioningTabl
     if table is not None and table.names:
         condition = build_condition_encoder(settings.conditioning, table, 4 * settings.width)
     return UNet(settings, len(spec.channels), periodic, condition)
-
-
-def _build_plugin(settings: PluginModel, spec: FieldSpec, table: ConditioningTable | None) -> nn.Module:
-    """Call the entry point as ``build(options, spec, table)``."""
-    found = entry_points(group=PLUGIN_GROUP)
-    if settings.name not in found.names:
-        raise ConfigError(
-            f"model.name: no installed package offers '{settings.name}' in the entry point group '{PLUGIN_GROUP}'; "
-            f"offered are {sorted(found.names)}. Install the package that provides it"
-        )
-    model = found[settings.name].load()(settings.options, spec, table)
-    if not isinstance(model, nn.Module):
-        raise ConfigError(f"model.name: plug-in '{settings.name}' made a {type(model).__name__}, not a torch Module")
-    return model

@@ -1,1 +1,1 @@
-"""runtime."""
+"""Devices, processes, random streams, stop signals and provenance: how things run, not what they compute."""

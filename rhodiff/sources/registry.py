@@ -7,17 +7,14 @@ package adds a source by an entry point of the group ``rhodiff.plugins``, which 
 """
 
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from rhodiff.config.sources import PluginSource, SourceSettings
-from rhodiff.errors import ConfigError, EnvironmentLacksError
+from rhodiff.errors import EnvironmentLacksError
+from rhodiff.runtime.plugins import build_plugin
 from rhodiff.sources.source import Source
 
-__all__ = ["PLUGIN_GROUP", "build_source"]
-
-PLUGIN_GROUP = "rhodiff.plugins"
-"""Entry point group of sources, models, samplers and statistics from other packages."""
+__all__ = ["build_source"]
 
 _CLASSES = {
     "arrays": ("rhodiff.sources.arrays", "Arrays"),
@@ -45,7 +42,12 @@ def build_source(settings: SourceSettings, folder: Path) -> Source:
     """
     try:
         if isinstance(settings, PluginSource):
-            return _build_plugin(settings, folder)
+            return build_plugin(
+                settings.name,
+                "data.source.name",
+                Source,  # type: ignore[type-abstract]
+                lambda build: build(settings.options, folder),
+            )
         module, name = _CLASSES[settings.kind]
         source: Source = getattr(import_module(module), name)(settings, folder)
     except ModuleNotFoundError as error:
@@ -53,24 +55,3 @@ def build_source(settings: SourceSettings, folder: Path) -> Source:
             f"data.source.kind '{settings.kind}' needs the package '{error.name}', which is not installed here"
         ) from error
     return source
-
-
-def _build_plugin(settings: PluginSource, folder: Path) -> Source:
-    source = _find_plugin(settings.name).load()(settings.options, folder)
-    if not isinstance(source, Source):
-        raise ConfigError(
-            f"data.source.name: the plug-in '{settings.name}' made a {type(source).__name__}, it must make a "
-            "rhodiff.sources.source.Source; is it a plug-in of another kind?"
-        )
-    return source
-
-
-def _find_plugin(name: str) -> EntryPoint:
-    installed = entry_points(group=PLUGIN_GROUP)
-    if name not in installed.names:
-        known = ", ".join(sorted(installed.names)) or "none"
-        raise ConfigError(
-            f"data.source.name: no plug-in '{name}' under the entry point group '{PLUGIN_GROUP}' "
-            f"(installed: {known}); install its package into this environment or correct the name"
-        )
-    return installed[name]

@@ -13,7 +13,7 @@ from rhodiff.statistics.pixel_distribution import (
     value_density,
     wasserstein_1,
 )
-from rhodiff.statistics.registry import PLUGIN_GROUP, build_statistic
+from rhodiff.statistics.registry import build_statistic
 from rhodiff.statistics.resampling import Groups, GroupSums, draw_groups
 from rhodiff.statistics.spectrum import BinnedSpectrum, default_bin_edges, nyquist, power_spectrum
 from rhodiff.statistics.statistic import (
@@ -27,7 +27,6 @@ from rhodiff.statistics.statistic import (
 from rhodiff.statistics.value_comparison import ValueComparison, compare_values
 
 __all__ = [
-    "PLUGIN_GROUP",
     "BinnedComparison",
     "BinnedSpectrum",
     "Estimate",

@@ -5,7 +5,7 @@ import torch
 from rhodiff.config.model import Conditioning, PluginModel, UNetSettings
 from rhodiff.errors import ConfigError
 from rhodiff.models import ConditioningTable, build_model, count_parameters
-from rhodiff.models.build import PLUGIN_GROUP
+from rhodiff.runtime.plugins import PLUGIN_GROUP
 from rhodiff.store.spec import FieldSpec
 
 PAPER_A = UNetSettings(
@@ -183,14 +183,10 @@ def test_a_state_dict_restores_the_function():
     assert torch.equal(evaluate(model, x), evaluate(other, x))
 
 
-class EntryPoints(dict):
-    """Installed plug-ins."""
+class MakesWhatItIsTold:
+    """A plug-in."""
 
-    names = property(lambda self: set(self))
-
-
-class EntryPoint:
-    """A plug-in that makes what it is told to."""
+    name, value = "mine", "a_package:build"
 
     def load(self):
         return lambda options, spec, table: options["make"](spec)
@@ -199,12 +195,12 @@ class EntryPoint:
 def test_plugins_are_built_from_the_entry_point(monkeypatch):
     def found(group):
         assert group == PLUGIN_GROUP
-        return EntryPoints(mine=EntryPoint())
+        return [MakesWhatItIsTold()]
 
-    monkeypatch.setattr("rhodiff.models.build.entry_points", found)
+    monkeypatch.setattr("rhodiff.runtime.plugins.entry_points", found)
     model = build_model(PluginModel(name="mine", options={"make": lambda spec: torch.nn.Identity()}), spec_of(7))
     assert isinstance(model, torch.nn.Identity)
     with pytest.raises(ConfigError, match="made a list"):
         build_model(PluginModel(name="mine", options={"make": lambda spec: []}), spec_of(7))
-    with pytest.raises(ConfigError, match=r"no installed package offers 'other'.*offered are \['mine'\]"):
+    with pytest.raises(ConfigError, match=r"plug-in 'other' is not installed.*installed: mine"):
         build_model(PluginModel(name="other"), spec_of(7))

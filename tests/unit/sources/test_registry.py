@@ -7,6 +7,8 @@ import pytest
 
 from rhodiff.config.sources import CamelsSource, HarmonicsSource, PluginSource
 from rhodiff.errors import ConfigError, EnvironmentLacksError
+from rhodiff.runtime import plugins as plugin_lookup
+from rhodiff.runtime.plugins import PLUGIN_GROUP
 from rhodiff.sources import registry
 from rhodiff.sources.harmonics import Harmonics
 from rhodiff.sources.registry import build_source
@@ -27,10 +29,10 @@ def build_something_else(options, folder):
 @pytest.fixture
 def plugins(monkeypatch):
     points = EntryPoints(
-        EntryPoint(name, f"{__name__}:{value}", registry.PLUGIN_GROUP)
+        EntryPoint(name, f"{__name__}:{value}", PLUGIN_GROUP)
         for name, value in {"mine": "build_plugged_in", "other": "build_something_else"}.items()
     )
-    monkeypatch.setattr(registry, "entry_points", lambda group: points.select(group=group))
+    monkeypatch.setattr(plugin_lookup, "entry_points", lambda group: points.select(group=group))
 
 
 def test_a_kind_builds_its_class(tmp_path):
@@ -53,7 +55,7 @@ def test_an_unknown_plugin_lists_what_is_installed(plugins, tmp_path):
 
 
 def test_without_plugins_it_says_none(monkeypatch, tmp_path):
-    monkeypatch.setattr(registry, "entry_points", lambda group: EntryPoints())
+    monkeypatch.setattr(plugin_lookup, "entry_points", lambda group: EntryPoints())
     with pytest.raises(ConfigError, match="installed: none"):
         build_source(PluginSource(name="absent"), tmp_path)
 

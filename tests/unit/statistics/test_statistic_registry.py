@@ -33,7 +33,7 @@ def plugins(monkeypatch):
     targets = {"peaks": "PeakCount", "wrong": "not_a_statistic", "gone": "no_such_name"}
     entries = [EntryPoint(name, f"a_plugin:{target}", "rhodiff.plugins") for name, target in targets.items()]
     entries.append(EntryPoint("missing", "no_such_package:x", "rhodiff.plugins"))
-    monkeypatch.setattr("rhodiff.statistics.registry.entry_points", lambda group: EntryPoints(entries))
+    monkeypatch.setattr("rhodiff.runtime.plugins.entry_points", lambda group: EntryPoints(entries))
 
 
 def test_the_default_evaluation_is_built():
@@ -54,7 +54,7 @@ def test_a_plugin_is_built_with_its_options():
     ("name", "options", "told"),
     [
         ("peak", {}, "not installed .* gone, missing, peaks, wrong"),
-        ("peaks", {"level": 1}, "refuses the options"),
+        ("peaks", {"level": 1}, "refuses its options"),
         ("peaks", {"threshold": -1}, "must not be negative"),
         ("wrong", {}, "made a dict"),
         ("gone", {}, "does not load"),
@@ -67,6 +67,6 @@ def test_plugins_that_fail_say_why(name, options, told):
 
 
 def test_without_plugins_the_list_says_none(monkeypatch):
-    monkeypatch.setattr("rhodiff.statistics.registry.entry_points", lambda group: EntryPoints())
+    monkeypatch.setattr("rhodiff.runtime.plugins.entry_points", lambda group: EntryPoints())
     with pytest.raises(ConfigError, match="installed: none"):
         build_statistic(PluginStatistic(name="peaks"))
