@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from rhodiff.config.loading import load_experiment
 from rhodiff.runtime.devices import configure_torch
-from rhodiff.runtime.processes import join_processes, place_from_environment
+from rhodiff.runtime.processes import Processes, join_processes, place_from_environment
 from rhodiff.runtime.progress import Silent
 from rhodiff.stages.train import _build_parts
 from rhodiff.stages.workspace import Workspace
@@ -92,15 +92,20 @@ def compute_gradient(folder: str, data: str, path: str, environment: dict[str, s
     configure_torch(1, 1, deterministic=True)
     place = place_from_environment(os.environ)
     with join_processes(place, torch.device("cpu")) as processes:
-        parts = _build_parts(workspace, workspace.store, processes)
-        generator = torch.Generator().manual_seed(1)
-        for weight in parts.network.parameters():  # the last layer starts at zero and would hide all others
-            weight.data += 0.1 * torch.randn(weight.shape, generator=generator)
-        network = parts.network if place.world_size == 1 else DistributedDataParallel(parts.network)
-        batch = parts.batches.make(3, processes.share(place.rank, 40))
-        batch_gradient(network, parts.formulation, batch, experiment.training, processes)
-        if processes.is_first:
-            torch.save({name: weight.grad for name, weight in parts.network.named_parameters()}, path)
+        take_gradient(workspace, processes, path)
+
+
+def take_gradient(workspace: Workspace, processes: Processes, path: str) -> None:
+    """A function of its own: the wrapped network must be gone before the processes part."""
+    parts, place = _build_parts(workspace, workspace.store, processes), processes.place
+    generator = torch.Generator().manual_seed(1)
+    for weight in parts.network.parameters():  # the last layer starts at zero and would hide all others
+        weight.data += 0.1 * torch.randn(weight.shape, generator=generator)
+    network = parts.network if place.world_size == 1 else DistributedDataParallel(parts.network)
+    batch = parts.batches.make(3, processes.share(place.rank, 40))
+    batch_gradient(network, parts.formulation, batch, workspace.experiment.training, processes)
+    if processes.is_first:
+        torch.save({name: weight.grad for name, weight in parts.network.named_parameters()}, path)
 
 
 def gradient(lab, number: int, micro_batch: int | None = None) -> dict[str, torch.Tensor]:

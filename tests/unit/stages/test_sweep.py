@@ -17,7 +17,11 @@ def test_cells_are_all_combinations_in_order(changed):
     cells = sweep_cells(workspace)
     found = [(c.checkpoint.iteration, c.sampler, c.evaluations, c.seed) for c in cells]
     assert found == [
-        (i, sampler, n, seed) for i in (2, 3, 4) for sampler in ("ddim", "dpmpp_2m") for n in (2, 3) for seed in (0, 7)
+        (i, sampler, n, seed)
+        for i in (2, 3, 4)
+        for sampler in ("ddim", "dpmpp_2m")
+        for n in (2, 3)
+        for seed in (0, 7)
     ]
     assert len({cell.identity for cell in cells}) == len(cells)
 
