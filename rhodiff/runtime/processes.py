@@ -237,16 +237,16 @@ def join_processes(place: Place, device: torch.device) -> Iterator[Processes]:
         try:
             _check_all_heard(processes)
             yield processes
-        except BaseException as error:
-            _release_frames(error)
+            _release_networks(None)
+        except RhodiffError as error:
+            _release_networks(error)
             raise
         finally:
-            gc.collect()  # as above: a wrapped network in a reference cycle
             dist.destroy_process_group()
 
 
-def _release_frames(error: BaseException | None) -> None:
-    """Let go of what the frames of an error hold, above all of networks wrapped for data parallelism.
+def _release_networks(error: BaseException | None) -> None:
+    """Let go of networks wrapped for data parallelism that frames of an error, or reference cycles, still hold.
 
     A wrapped network that outlives the process group takes it down while Python's lock is held, and waits for ever
     for threads that need that lock (seen with torch 2.13 and gloo, one process in twenty on a busy machine).
@@ -254,6 +254,7 @@ def _release_frames(error: BaseException | None) -> None:
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
+    gc.collect()
 
 
 @contextmanager
