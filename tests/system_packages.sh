@@ -8,9 +8,8 @@ missing=()
 command -v mkfs.btrfs >/dev/null || [ -x /usr/sbin/mkfs.btrfs ] || missing+=(btrfs-progs)
 command -v g++ >/dev/null || missing+=(g++)
 [ ${#missing[@]} -gt 0 ] || exit 0
-if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-else
-  echo "tests that need ${missing[*]} will be skipped: install them to run these too" >&2
-fi
+install() {
+  [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null && apt-get update -qq &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+install || echo "tests that need ${missing[*]} will be skipped: install them to run these too" >&2
