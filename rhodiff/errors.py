@@ -10,7 +10,10 @@ __all__ = [
     "PeerEndedError",
     "RhodiffError",
     "RunBusyError",
+    "SchedulerUnreachableError",
     "StoppedEarly",
+    "SubmissionRefusedError",
+    "SubmissionUncertainError",
 ]
 
 
@@ -34,6 +37,24 @@ class DataError(RhodiffError):
 
 class RunBusyError(RhodiffError):
     """Another live process works on the same run or data folder (exit code 1)."""
+
+
+class SubmissionRefusedError(RhodiffError):
+    """The scheduler refused a job: unknown account, a limit, a partition that is down (exit code 2)."""
+
+    exit_code = 2
+
+
+class SchedulerUnreachableError(RhodiffError):
+    """The scheduler does not answer; nothing is known about jobs meanwhile (exit code 3)."""
+
+    exit_code = 3
+
+
+class SubmissionUncertainError(RhodiffError):
+    """A job was handed to the scheduler and it is not known yet whether it took it (exit code 4)."""
+
+    exit_code = 4
 
 
 class EnvironmentLacksError(RhodiffError):

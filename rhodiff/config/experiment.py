@@ -9,6 +9,7 @@ from rhodiff.config.diffusion import DiffusionSettings, EdmSettings
 from rhodiff.config.evaluation import Evaluation
 from rhodiff.config.fields import Data, Fields, MinMax
 from rhodiff.config.model import ModelSettings, UNetSettings
+from rhodiff.config.resources import Jobs
 from rhodiff.config.sampling import Sampling
 from rhodiff.config.section import Section
 from rhodiff.config.training import Training
@@ -72,6 +73,8 @@ class Experiment(Section):
     """Folders."""
     runtime: Runtime = Runtime()
     """Resources."""
+    jobs: Jobs = Jobs()
+    """Jobs on a cluster."""
 
     @model_validator(mode="before")
     @classmethod

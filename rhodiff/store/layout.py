@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DataFolder", "RunFolder"]
+__all__ = ["DataFolder", "JobsFolder", "RunFolder", "SubmissionFolder"]
 
 
 @dataclass(frozen=True)
@@ -96,3 +96,101 @@ class RunFolder:
     def report(self) -> Path:
         """The report."""
         return self.path / "report" / "report.html"
+
+    @property
+    def jobs(self) -> "JobsFolder":
+        """What was submitted for this run."""
+        return JobsFolder(self.path / "jobs")
+
+
+@dataclass(frozen=True)
+class JobsFolder:
+    """``runs/<experiment>-<hash8>/jobs/``: the submissions of a run, one folder each."""
+
+    path: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that submits, retries or cancels for this run."""
+        return self.path / "lock"
+
+    def code(self, digest: str) -> Path:
+        """The package as it was when something was submitted; submissions of the same code share it."""
+        return self.path / f"code-{digest}.zip"
+
+    def submission(self, cluster: str, token: str) -> "SubmissionFolder":
+        """Folder of one submission."""
+        return SubmissionFolder(self.path / f"{cluster}-{token}")
+
+    def submissions(self) -> list["SubmissionFolder"]:
+        """All submissions that have a plan, in no order."""
+        return [SubmissionFolder(plan.parent) for plan in self.path.glob("*/plan.json")]
+
+
+@dataclass(frozen=True)
+class SubmissionFolder:
+    """``jobs/<cluster>-<token>/``: one stage of a run, as it was submitted."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        """What is to run; written first and never changed."""
+        return self.path / "plan.json"
+
+    @property
+    def config(self) -> Path:
+        """The resolved experiment, as its jobs read it."""
+        return self.path / "config.yaml"
+
+    @property
+    def calls(self) -> Path:
+        """Each submission to the scheduler: intent before, answer after; JSON lines."""
+        return self.path / "calls.jsonl"
+
+    def script(self, piece: int) -> Path:
+        """The script of one job or array."""
+        return self.path / f"script-{piece:03d}.sbatch"
+
+    def answer(self, piece: int) -> Path:
+        """What the scheduler's submit command printed for one job or array."""
+        return self.path / f"script-{piece:03d}.answer"
+
+    @property
+    def cancelled(self) -> Path:
+        """Marker: the user cancelled this submission."""
+        return self.path / "cancelled.json"
+
+    @property
+    def markers(self) -> Path:
+        """Folder whose file names say how each element stands."""
+        return self.path / "markers"
+
+    def done(self, element: int) -> Path:
+        """Marker: an element is finished."""
+        return self.markers / f"{element:06d}.done.json"
+
+    def failed(self, element: int) -> Path:
+        """Marker: an element failed and is not tried again by itself; it says why."""
+        return self.markers / f"{element:06d}.failed.json"
+
+    def stopped(self, element: int) -> Path:
+        """Marker: an element stopped early on purpose, and its job did not go back into the queue."""
+        return self.markers / f"{element:06d}.stopped.json"
+
+    def attempts(self, element: int) -> Path:
+        """What was tried for an element: JSON lines, one at the start and one at the end of each attempt."""
+        return self.markers / f"{element:06d}.attempts.jsonl"
+
+    def heartbeat(self, element: int) -> Path:
+        """How far a running element is; removed when it ends."""
+        return self.markers / f"{element:06d}.heartbeat.json"
+
+    def claim(self, piece: int) -> Path:
+        """Names the job that a piece belongs to: a second job of the same piece leaves at once."""
+        return self.markers / f"piece-{piece:03d}.claim"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the logs; it must exist before a job starts."""
+        return self.path / "logs"

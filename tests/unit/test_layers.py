@@ -102,7 +102,8 @@ def forbidden_calls(text):
 
 
 def bound_names(tree):
-    for node in executed_statements(tree):
+    is_lazy = any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in tree.body)
+    for node in ast.walk(tree) if is_lazy else executed_statements(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from ((alias.asname or alias.name) for alias in node.names)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -176,6 +177,12 @@ def loaded_after(code, candidates):
 
 def test_statistics_load_no_torch():
     assert loaded_after("import rhodiff.statistics", ["torch", "rhodiff.statistics"]) == ["rhodiff.statistics"]
+
+
+def test_a_jobs_body_reads_its_plan_without_anything_slow():
+    slow = ["torch", "zarr", "numpy", "pydantic", "yaml", "submitit", "rhodiff.store.locks"]
+    code = "import rhodiff.jobs.submission_plan, rhodiff.store.locks, rhodiff.store.journal"
+    assert loaded_after(code, slow) == ["rhodiff.store.locks"]
 
 
 def test_help_loads_nothing_slow():

@@ -1,0 +1,1 @@
+"""Stages as jobs: on Slurm, or on local processes with the same registry and states."""
