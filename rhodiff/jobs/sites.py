@@ -68,13 +68,15 @@ class SiteProfile(Section):
     """Jobs may put themselves back into the queue."""
     resources: StageResources = StageResources()
     """Defaults of all stages."""
-    stages: dict[Literal["prepare", "train", "sample", "evaluate", "report"], StageResources] = {}
+    stages: dict[Literal["prepare", "train", "sample", "evaluate", "report"], StageResources] = Field(
+        default_factory=dict
+    )
     """Defaults of single stages, before those of all."""
     test: StageResources = StageResources()
     """For ``submit train --test``: the queue with the shortest wait."""
     setup: tuple[str, ...] = ()
     """Shell lines before the job's body: modules, the site's environment."""
-    environment: dict[str, SiteVariable] = {}
+    environment: dict[str, SiteVariable] = Field(default_factory=dict)
     """Variables of jobs."""
     charge: Charge | None = None
     """What a node-hour costs."""
