@@ -1,0 +1,44 @@
+"""Submissions on disk without a scheduler: plans, marker files and the record of what was handed over."""
+
+import secrets
+
+from rhodiff.jobs.submission_plan import Allocation, BodyRules, Launch, Piece, SubmissionPlan
+from rhodiff.store.files import write_json
+from rhodiff.store.layout import JobsFolder
+
+
+def make_plan(*, num_elements=4, elements=None, pieces=None, pack=1, **changes):
+    """A plan of one array over all elements, with anything changed."""
+    elements = tuple(range(num_elements)) if elements is None else tuple(elements)
+    count = -(-len(elements) // pack)
+    values = {
+        "token": secrets.token_hex(4),
+        "number": 1,
+        "cluster": "testbed",
+        "scheduler": "slurm",
+        "stage": "prepare",
+        "run": "demo-12345678",
+        "folder": "/nowhere",
+        "created": "2026-01-01T00:00:00Z",
+        "user": "ada",
+        "host": "login1",
+        "site": "generic",
+        "command": ("true", "{part}"),
+        "num_parts": max(elements, default=0) + 1,
+        "allocation": Allocation(),
+        "launch": Launch(),
+        "rules": BodyRules(),
+        "pieces": (Piece(0, 0, count, is_array=True),) if pieces is None else tuple(pieces),
+        "side_by_side": 1,
+        **changes,
+    }
+    return SubmissionPlan(elements=elements, pack=pack, **values)
+
+
+def submitted(runs, plan):
+    """The folder of a plan under a folder of runs, as ``submit`` leaves it before it calls the scheduler."""
+    folder = JobsFolder(runs / plan.run / "jobs").submission(plan.cluster, plan.token)
+    folder.markers.mkdir(parents=True)
+    folder.logs.mkdir()
+    write_json(folder.plan, plan.to_plain())
+    return folder
