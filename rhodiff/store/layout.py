@@ -178,6 +178,10 @@ class SubmissionFolder:
         """Marker: an element stopped early on purpose, and its job did not go back into the queue."""
         return self.markers / f"{element:06d}.stopped.json"
 
+    def cancelled_element(self, element: int) -> Path:
+        """Marker: the user cancelled this element; its job does not go back into the queue."""
+        return self.markers / f"{element:06d}.cancelled.json"
+
     def attempts(self, element: int) -> Path:
         """What was tried for an element: JSON lines, one at the start and one at the end of each attempt."""
         return self.markers / f"{element:06d}.attempts.jsonl"
@@ -194,3 +198,15 @@ class SubmissionFolder:
     def logs(self) -> Path:
         """Folder of the logs; it must exist before a job starts."""
         return self.path / "logs"
+
+    def log(self, job_id: str, index: int | None) -> Path:
+        """Log of a job, or of one task of an array: Slurm's ``%j.log`` and ``%A_%a.log``; attempts are appended."""
+        return self.logs / (f"{job_id}.log" if index is None else f"{job_id}_{index}.log")
+
+    def local_record(self, piece: int) -> Path:
+        """What became of a piece that runs on local processes, JSON lines; its supervisor alone writes it."""
+        return self.path / f"local-{piece:03d}.jsonl"
+
+    def local_requests(self, piece: int) -> Path:
+        """What the supervisor of a piece was asked to cancel, JSON lines."""
+        return self.path / f"local-{piece:03d}.requests"
