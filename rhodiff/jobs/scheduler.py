@@ -40,6 +40,8 @@ class JobRecord:
         expected_start: when the scheduler thinks that it starts, ISO 8601; None where it does not say.
         exit_code: exit code as ``code:signal``; None where not known.
         restarts: times it was put back into the queue; None where not known.
+        ended: when it ended, ISO 8601 UTC; None while it has not, or where the scheduler does not say.
+        total_elapsed_s: seconds that all its attempts have run together; None where only the last is known.
     """
 
     job_id: str
@@ -53,6 +55,8 @@ class JobRecord:
     expected_start: str | None = None
     exit_code: str | None = None
     restarts: int | None = None
+    ended: str | None = None
+    total_elapsed_s: float | None = None
 
 
 class Scheduler(Protocol):
