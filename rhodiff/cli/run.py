@@ -16,6 +16,7 @@ from rhodiff.cli.options import ConfigFile, DryRun, JsonOutput, Overrides, Quiet
 if TYPE_CHECKING:
     from rhodiff.runtime.processes import Place
     from rhodiff.stages.parts import Part
+    from rhodiff.stages.pipeline import StageName, Workflow
     from rhodiff.stages.workspace import Workspace
 
 __all__ = ["Stage", "run"]
@@ -44,7 +45,9 @@ def run(
     part: Annotated[
         str | None, typer.Option("--part", metavar="K/N", help="Only part K of N of the tasks, K from 0.")
     ] = None,
-    workflow: Annotated[str | None, typer.Option("--workflow", help="Shipped workflow of a pipeline.")] = None,
+    workflow: Annotated[
+        str | None, typer.Option("--workflow", help="Workflow of a pipeline: shipped, or a file.")
+    ] = None,
     as_json: JsonOutput = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
@@ -53,6 +56,8 @@ def run(
     from rhodiff.config.loading import load_experiment
     from rhodiff.runtime.processes import place_from_environment
     from rhodiff.stages.checks import check_environment, check_experiment
+    from rhodiff.stages.pipeline import load_workflow
+    from rhodiff.stages.variants import load_variants
     from rhodiff.stages.workspace import Workspace
 
     _refuse_idle_options(stage, procs, part, workflow, dry_run=dry_run)
@@ -60,17 +65,27 @@ def run(
     _refuse_repeated_work(stage, procs, part, place)
     console = Console(quiet=quiet or place.rank > 0, as_json=as_json)
     folder = config.resolve().parent
-    workspace = Workspace(load_experiment(config, overrides or []), folder, console)
-    command = _Command(console, workspace, place, config, list(overrides or []), procs)
-    check_experiment(workspace)
-    if not dry_run and stage in {Stage.TRAIN, Stage.PIPELINE}:
-        check_environment(workspace)
+    loaded = None if stage is not Stage.PIPELINE else load_workflow(workflow or "pipeline")
+    commands = [
+        _Command(console, Workspace(experiment, folder, console), place, config, list(sets), procs)
+        for experiment, sets in (
+            [(load_experiment(config, overrides or []), overrides or [])]
+            if loaded is None
+            else [
+                (variant.experiment, variant.overrides) for variant in load_variants(config, overrides or [], loaded)
+            ]
+        )
+    ]
+    for command in commands:
+        check_experiment(command.workspace)
+        if not dry_run and stage in {Stage.TRAIN, Stage.PIPELINE}:
+            check_environment(command.workspace)
     if dry_run:
-        command.show_plan(stage, workflow or "pipeline")
-    elif stage is Stage.PIPELINE:
-        command.run_pipeline(workflow or "pipeline")
+        _show_plan(commands, stage, loaded)
+    elif loaded is not None:
+        _run_pipeline(commands, loaded)
     else:
-        command.run_stage(stage, part)
+        commands[0].run_stage(stage, part)
 
 
 def _refuse_idle_options(stage: Stage, procs: int, part: str | None, workflow: str | None, *, dry_run: bool) -> None:
@@ -120,19 +135,12 @@ class _Command:
         self.console, self.workspace, self.place = console, workspace, place
         self.config, self.overrides, self.procs = config, overrides, procs
 
-    def run_pipeline(self, workflow: str) -> None:
-        """Run the stages of a workflow, each in its turn.
+    def run_stage(self, stage: Stage, part: str | None, *, is_last: bool = True) -> tuple[str, dict[str, Any]]:
+        """Run one stage; the last one shows its result.
 
-        All code is loaded before the first one: the package may be upgraded while a pipeline runs for days.
+        Returns:
+            The result for people, and as JSON values.
         """
-        from rhodiff.stages import evaluate, prepare, report, sample, train  # noqa: F401
-        from rhodiff.stages.pipeline import load_workflow, run_workflow
-
-        loaded = load_workflow(workflow)
-        run_workflow(loaded, lambda name: self.run_stage(Stage(name), None, is_last=name == loaded.order()[-1]))
-
-    def run_stage(self, stage: Stage, part: str | None, *, is_last: bool = True) -> None:
-        """Run one stage; the last one shows its result."""
         from rhodiff.stages.parts import WHOLE, parse_part
 
         chosen = WHOLE if part is None else parse_part(part)
@@ -155,16 +163,7 @@ class _Command:
             text, value = stages[stage](chosen)
         if is_last and self.place.rank == 0:
             self.console.result(text, {"stage": stage.value, **value})
-
-    def show_plan(self, stage: Stage, workflow: str) -> None:
-        """Say what the stage, or each stage of the workflow, would do."""
-        from rhodiff.stages.pipeline import load_workflow
-        from rhodiff.stages.plan import plan_stage
-
-        stages = load_workflow(workflow).order() if stage is Stage.PIPELINE else [stage.value]
-        plans = [plan_stage(self.workspace, name) for name in stages]
-        text = "\n".join(plan.describe() for plan in plans)
-        self.console.result(text, {"stage": stage.value, "plan": [plan.to_plain() for plan in plans]})
+        return text, {"stage": stage.value, **value}
 
     def _again(self, stage: Stage, *options: str) -> list[str]:
         """This command for one process of several."""
@@ -216,3 +215,41 @@ class _Command:
 
         path = write_report(self.workspace)
         return f"report: {path}", {"run": str(self.workspace.run_folder.path), "report": path}
+
+
+def _run_pipeline(commands: "list[_Command]", workflow: "Workflow") -> None:
+    """Run the stages of a workflow, each in its turn, for one experiment after the other.
+
+    All code is loaded before the first one: the package may be upgraded while a pipeline runs for days.
+    """
+    from rhodiff.stages import evaluate, prepare, report, sample, train  # noqa: F401
+    from rhodiff.stages.pipeline import run_workflow
+
+    results: list[tuple[str, dict[str, Any]]] = []
+    for command in commands:
+        found: list[tuple[str, dict[str, Any]]] = []
+
+        def run_stage(name: "StageName", command: _Command = command, found: list[Any] = found) -> None:
+            found.append(command.run_stage(Stage(name), None, is_last=False))
+
+        if len(commands) > 1:
+            command.console.note(f"experiment {command.workspace.experiment.name}")
+        run_workflow(workflow, run_stage)
+        results.append(found[-1])
+    if len(commands) == 1:
+        commands[0].console.result(*results[0])
+        return
+    names = [command.workspace.experiment.name for command in commands]
+    values = [{"name": name, **value} for name, (_, value) in zip(names, results, strict=True)]
+    text = "\n".join(text for text, _ in results)
+    commands[0].console.result(text, {"stage": Stage.PIPELINE.value, "experiments": values})
+
+
+def _show_plan(commands: "list[_Command]", stage: Stage, workflow: "Workflow | None") -> None:
+    """Say what the stage, or each stage of the workflow for each experiment, would do."""
+    from rhodiff.stages.plan import plan_stage
+
+    stages = [stage.value] if workflow is None else [s for name in workflow.order() for s in workflow.work_of(name)]
+    plans = [plan_stage(command.workspace, name) for command in commands for name in stages]
+    text = "\n".join(plan.describe() for plan in plans)
+    commands[0].console.result(text, {"stage": stage.value, "plan": [plan.to_plain() for plan in plans]})

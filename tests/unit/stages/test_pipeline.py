@@ -68,3 +68,48 @@ def test_a_wrong_workflow_file_is_a_config_error(monkeypatch, text):
     monkeypatch.setattr(pipeline, "read_shipped", lambda *_: text)
     with pytest.raises(ConfigError, match="workflow 'own'"):
         load_workflow("own")
+
+
+def test_a_wrong_workflow_names_the_key_path_and_what_is_allowed(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("stages: {train: {needs: [trian]}, report: {resources: {nodes: 0}}}")
+    with pytest.raises(ConfigError) as found:
+        load_workflow(str(path))
+    assert "stages.train.needs.0" in str(found.value)
+    assert "Stages are prepare, train" in str(found.value)
+    assert "stages.report.resources.nodes" in str(found.value)
+
+
+def test_a_workflow_can_be_a_file(tmp_path, monkeypatch):
+    (tmp_path / "own.yaml").write_text("stages: {train: {}}")
+    monkeypatch.chdir(tmp_path)
+    assert load_workflow("own.yaml").order() == load_workflow("./own.yaml").order() == ["train"]
+
+
+def test_a_workflow_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="cannot read the workflow file"):
+        load_workflow(str(tmp_path / "none.yaml"))
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        {"train": {"follow": True}},
+        {"train": {}, "report": {"needs": ["train"], "follow": True}},
+        {"train": {}, "sample": {"needs": ["train"]}, "evaluate": {"needs": ["sample"], "follow": True}},
+        {"train": {}, "sample": {"needs": ["train"]}, "evaluate": {"needs": ["train"], "follow": True}},
+    ],
+)
+def test_only_a_stage_that_needs_the_training_can_follow_it(stages):
+    with pytest.raises(ValidationError, match="follow"):
+        Workflow.model_validate({"stages": stages})
+
+
+def test_a_following_evaluation_samples_too():
+    follow = load_workflow("follow")
+    assert [follow.work_of(name) for name in follow.order()] == [
+        ("prepare",),
+        ("train",),
+        ("sample", "evaluate"),
+        ("report",),
+    ]
