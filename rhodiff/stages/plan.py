@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
+from rhodiff.config.training import Training
 from rhodiff.models.build import build_model, count_parameters
 from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.stages.evaluate import evaluation_tasks
@@ -16,7 +17,7 @@ from rhodiff.store.field_store import num_shards
 from rhodiff.training.checkpoints import CheckpointFolder
 from rhodiff.training.schedule import checkpoint_iterations, decay_start
 
-__all__ = ["StagePlan", "plan_stage"]
+__all__ = ["StagePlan", "is_trained", "plan_stage"]
 
 FILES_PER_STORE = 8
 """Metadata of the group and its five arrays, and the two arrays that are not sharded."""
@@ -117,8 +118,7 @@ def _plan_train(workspace: Workspace) -> StagePlan:
     )
     network = build_model(workspace.experiment.model, workspace.source.spec, stand_in if names else None)
     parameters = count_parameters(network)
-    checkpoints = len(checkpoint_iterations(training))
-    kept = checkpoints if training.keep_checkpoints is None else min(checkpoints, training.keep_checkpoints + 1)
+    checkpoints, kept = len(checkpoint_iterations(training)), _num_kept(training)
     copies = 3 if training.ema_gamma is None else 4
     return StagePlan(
         stage="train",
@@ -131,6 +131,15 @@ def _plan_train(workspace: Workspace) -> StagePlan:
     )
 
 
+def _num_kept(training: Training) -> int:
+    """Checkpoints that are there at the end: the newest ones, and the one before the rate falls."""
+    written = checkpoint_iterations(training)
+    if training.keep_checkpoints is None:
+        return len(written)
+    falls_from = decay_start(training.optimizer, training.iterations)
+    return len({*written[-training.keep_checkpoints :], *(i for i in written if i == falls_from)})
+
+
 def _iterations_done(workspace: Workspace) -> int:
     training = workspace.experiment.training
     common = decay_start(training.optimizer, training.iterations)
@@ -138,7 +147,7 @@ def _iterations_done(workspace: Workspace) -> int:
     return found[-1].iteration if found else 0
 
 
-def _is_trained(workspace: Workspace) -> bool:
+def is_trained(workspace: Workspace) -> bool:
     """Whether the checkpoints are those that sampling would find: only then its cells have their names."""
     return _iterations_done(workspace) == workspace.experiment.training.iterations
 
@@ -167,14 +176,14 @@ def _plan_sample(workspace: Workspace) -> StagePlan:
 
 
 def _num_sampled(workspace: Workspace) -> int:
-    if not _is_trained(workspace):
+    if not is_trained(workspace):
         return 0
     run = workspace.run_folder
     return sum(run.samples_marker(t.cell.identity, t.shard).exists() for t in sample_tasks(workspace))
 
 
 def _num_evaluated(workspace: Workspace) -> int:
-    if not _is_trained(workspace):
+    if not is_trained(workspace):
         return 0
     return sum(workspace.run_folder.statistics_marker(t.identity).exists() for t in evaluation_tasks(workspace))
 
@@ -182,8 +191,7 @@ def _num_evaluated(workspace: Workspace) -> int:
 def _num_cells(workspace: Workspace) -> int:
     """Cells of the sweep; checkpoints that do not exist yet are counted as planned."""
     settings, training = workspace.experiment.sampling, workspace.experiment.training
-    planned = len(checkpoint_iterations(training))
-    checkpoints = {"last": 1, "all": planned}.get(str(settings.checkpoints), len(settings.checkpoints))
+    checkpoints = {"last": 1, "all": _num_kept(training)}.get(str(settings.checkpoints), len(settings.checkpoints))
     conditions = 1 if settings.conditions == "reference" else len(settings.conditions)
     return checkpoints * conditions * len(settings.samplers) * len(settings.evaluations) * len(settings.seeds)
 
