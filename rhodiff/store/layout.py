@@ -207,6 +207,10 @@ class SubmissionFolder:
         """What became of a piece that runs on local processes, JSON lines; its supervisor alone writes it."""
         return self.path / f"local-{piece:03d}.jsonl"
 
+    def local_log(self, piece: int) -> Path:
+        """What the supervisor of a local piece, and the set-up lines before it, printed."""
+        return self.logs / f"local-{piece:03d}.log"
+
     def local_requests(self, piece: int) -> Path:
         """What the supervisor of a piece was asked to cancel, JSON lines."""
         return self.path / f"local-{piece:03d}.requests"

@@ -1,0 +1,87 @@
+"""Processes of this machine, told apart for good: process ids are used again, so a start time goes with each.
+
+All that belongs to a local job is known by the variables it was started with, which every process below it inherits,
+whatever session or process group it made for itself. Linux only (``/proc``).
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["JOB_ID", "JOB_INDEX", "Machine", "is_running", "processes_of", "signal_processes", "start_ticks"]
+
+JOB_ID = "RHODIFF_JOB_ID"
+JOB_INDEX = "RHODIFF_JOB_INDEX"
+
+PROC = Path("/proc")
+ENDED_STATES = {"Z", "X"}
+STATE, START_TIME = 0, 19
+"""Places in ``/proc/<pid>/stat`` after the name, which may itself hold spaces and brackets."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where process ids mean something.
+
+    Attributes:
+        host: its name.
+        boot: identity of this run of its kernel.
+        namespace: its table of processes: a container has one of its own.
+    """
+
+    host: str
+    boot: str
+    namespace: str
+
+    @classmethod
+    def here(cls) -> "Machine":
+        """The machine we are on."""
+        boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return cls(socket.gethostname(), boot, os.readlink(PROC / "self/ns/pid"))  # noqa: PTH115 - no file's path
+
+
+def start_ticks(pid: int) -> int | None:
+    """Start of a process in clock ticks since the boot; None if there is none, or it has ended."""
+    try:
+        fields = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[STATE] in ENDED_STATES else int(fields[START_TIME])
+
+
+def is_running(pid: int, ticks: int) -> bool:
+    """Whether the process that started then still runs."""
+    return start_ticks(pid) == ticks
+
+
+def processes_of(job_id: str, index: int | None = None) -> list[int]:
+    """Running processes of a local job, or of one of its tasks, without ourselves."""
+    wanted = {f"{JOB_ID}={job_id}".encode()} | (set() if index is None else {f"{JOB_INDEX}={index}".encode()})
+    return [pid for pid in _own_processes() if wanted <= _environment(pid) and start_ticks(pid) is not None]
+
+
+def _own_processes() -> Iterator[int]:
+    user, ourselves = os.getuid(), os.getpid()
+    with os.scandir(PROC) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                if entry.name.isdecimal() and entry.stat().st_uid == user and int(entry.name) != ourselves:
+                    yield int(entry.name)
+
+
+def _environment(pid: int) -> set[bytes]:
+    try:
+        return set((PROC / str(pid) / "environ").read_bytes().split(b"\0"))
+    except OSError:  # ended meanwhile, or not ours to look at
+        return set()
+
+
+def signal_processes(pids: list[int], number: signal.Signals) -> None:
+    """Send a signal; processes that have ended meanwhile are no error."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
