@@ -18,14 +18,14 @@ from dataclasses import dataclass
 
 from rhodiff.errors import EnvironmentLacksError, SchedulerUnreachableError
 
-__all__ = ["SlurmAnswer", "SlurmCall", "ask_slurm", "clean_environment", "recorded_calls", "run_slurm"]
+__all__ = ["SlurmAnswer", "SlurmCall", "ask_slurm", "clean_environment", "recorded_calls", "run_slurm", "unreachable"]
 
 SCRUBBED = ("SLURM_", "SBATCH_", "SRUN_", "SALLOC_", "SQUEUE_", "SACCT_", "SINFO_", "SCANCEL_", "SCONTROL_")
 KEPT = {"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"}
 """How the commands find the cluster and prove who asks."""
 
-PLAIN_ANSWERS = {"LC_ALL": "C", "SLURM_BITSTR_LEN": "0"}
-"""English messages, and lists of array tasks in full: else the long ones end in "..."."""
+PLAIN_ANSWERS = {"LC_ALL": "C", "SLURM_BITSTR_LEN": "0", "SLURM_TIME_FORMAT": "%s"}
+"""English messages, times in seconds since 1970, and long lists of array tasks in full, without "..."."""
 
 SILENCE = (
     "unable to contact slurm controller",
@@ -48,6 +48,7 @@ SILENCE = (
     "invalid authentication credential",
     "protocol authentication error",
     "munge encode failed",
+    "unexpected message received",
 )
 """What commands print when nobody answered, lower case (22.05 to 24.11)."""
 
@@ -56,7 +57,9 @@ ANSWERED = ("invalid job id", "invalid user", "access/permission denied")
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
-QUESTION_DEADLINE_S = 30.0
+SHORTEST_ATTEMPT_S = 2.0
+QUESTION_DEADLINE_S = 25.0
+"""Two attempts at a controller that is down: each gives up after 9 to 10 s by itself."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +206,7 @@ def ask_slurm(
         answer = run_slurm(argv, max(end - time.monotonic(), 0.1))
         if not answer.is_silence:
             return answer
-        if time.monotonic() + wait_s >= end:
+        if time.monotonic() + wait_s + SHORTEST_ATTEMPT_S >= end:
             raise unreachable(answer.describe())
         pause(wait_s)
         wait_s = min(2 * wait_s, LONGEST_PAUSE_S)
