@@ -35,6 +35,8 @@ class Stage(StrEnum):
 
 FANNED_OUT = {Stage.PREPARE, Stage.SAMPLE, Stage.EVALUATE}
 """Stages of independent tasks, which ``--part`` can divide."""
+FOLLOWERS = {Stage.SAMPLE, Stage.EVALUATE}
+"""Stages that can follow a training."""
 
 
 def run(
@@ -48,6 +50,9 @@ def run(
     workflow: Annotated[
         str | None, typer.Option("--workflow", help="Workflow of a pipeline: shipped, or a file.")
     ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Sample, or sample and evaluate, each checkpoint as it is written.")
+    ] = False,
     as_json: JsonOutput = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
@@ -56,11 +61,13 @@ def run(
     from rhodiff.config.loading import load_experiment
     from rhodiff.runtime.processes import place_from_environment
     from rhodiff.stages.checks import check_environment, check_experiment
+    from rhodiff.stages.follow import check_follow
     from rhodiff.stages.pipeline import load_workflow
     from rhodiff.stages.variants import load_variants
     from rhodiff.stages.workspace import Workspace
 
     _refuse_idle_options(stage, procs, part, workflow, dry_run=dry_run)
+    _refuse_idle_follow(stage, procs, part, follow=follow, dry_run=dry_run)
     place = place_from_environment(os.environ)
     _refuse_repeated_work(stage, procs, part, place)
     console = Console(quiet=quiet or place.rank > 0, as_json=as_json)
@@ -78,6 +85,8 @@ def run(
     ]
     for command in commands:
         check_experiment(command.workspace)
+        if follow or (loaded is not None and any(found.follow for found in loaded.stages.values())):
+            check_follow(command.workspace)
         if not dry_run and stage in {Stage.TRAIN, Stage.PIPELINE}:
             check_environment(command.workspace)
     if dry_run:
@@ -85,7 +94,7 @@ def run(
     elif loaded is not None:
         _run_pipeline(commands, loaded)
     else:
-        commands[0].run_stage(stage, part)
+        commands[0].run_stage(stage, part, follow=follow)
 
 
 def _refuse_idle_options(stage: Stage, procs: int, part: str | None, workflow: str | None, *, dry_run: bool) -> None:
@@ -103,6 +112,15 @@ def _refuse_idle_options(stage: Stage, procs: int, part: str | None, workflow: s
         raise ConfigError("--procs has no effect on 'report': leave it out")
     if workflow is not None and stage is not Stage.PIPELINE:
         raise ConfigError(f"--workflow has no effect on '{stage}': leave it out")
+
+
+def _refuse_idle_follow(stage: Stage, procs: int, part: str | None, *, follow: bool, dry_run: bool) -> None:
+    from rhodiff.errors import ConfigError
+
+    if follow and stage not in FOLLOWERS:
+        raise ConfigError(f"--follow has no effect on '{stage}': only {', '.join(sorted(FOLLOWERS))} follow")
+    if follow and (procs > 1 or part not in {None, "0/1"} or dry_run):
+        raise ConfigError("--follow is one process that does all: leave out --procs, --part and --dry-run")
 
 
 def _refuse_repeated_work(stage: Stage, procs: int, part: str | None, place: "Place") -> None:
@@ -135,8 +153,10 @@ class _Command:
         self.console, self.workspace, self.place = console, workspace, place
         self.config, self.overrides, self.procs = config, overrides, procs
 
-    def run_stage(self, stage: Stage, part: str | None, *, is_last: bool = True) -> tuple[str, dict[str, Any]]:
-        """Run one stage; the last one shows its result.
+    def run_stage(
+        self, stage: Stage, part: str | None, *, is_last: bool = True, follow: bool = False
+    ) -> tuple[str, dict[str, Any]]:
+        """Run one stage, or have it follow the training; the last one shows its result.
 
         Returns:
             The result for people, and as JSON values.
@@ -145,7 +165,7 @@ class _Command:
 
         chosen = WHOLE if part is None else parse_part(part)
         commands: list[list[str]] = []
-        if self.procs > 1 and stage in FANNED_OUT:
+        if self.procs > 1 and stage in FANNED_OUT and not follow:
             commands = [self._again(stage, "--part", f"{k}/{self.procs}") for k in range(self.procs)]
         elif self.procs > 1 and stage is Stage.TRAIN and self.place.world_size == 1:
             commands = [self._again(stage)] * self.procs
@@ -159,11 +179,19 @@ class _Command:
             Stage.EVALUATE: self._evaluate,
             Stage.REPORT: self._report,
         }
-        with self.console.hushed() if commands else nullcontext():  # the processes have told what was done
+        if follow:
+            self._follow(stage)
+        with self.console.hushed() if commands or follow else nullcontext():  # what was done has been told
             text, value = stages[stage](chosen)
         if is_last and self.place.rank == 0:
             self.console.result(text, {"stage": stage.value, **value})
         return text, {"stage": stage.value, **value}
+
+    def _follow(self, stage: Stage) -> None:
+        """Work on each checkpoint as it appears."""
+        from rhodiff.stages.follow import follow
+
+        follow(self.workspace, stage.value, lambda: None)
 
     def _again(self, stage: Stage, *options: str) -> list[str]:
         """This command for one process of several."""
@@ -230,7 +258,8 @@ def _run_pipeline(commands: "list[_Command]", workflow: "Workflow") -> None:
         found: list[tuple[str, dict[str, Any]]] = []
 
         def run_stage(name: "StageName", command: _Command = command, found: list[Any] = found) -> None:
-            found.append(command.run_stage(Stage(name), None, is_last=False))
+            follow = workflow.stages[name].follow
+            found.append(command.run_stage(Stage(name), None, is_last=False, follow=follow))
 
         if len(commands) > 1:
             command.console.note(f"experiment {command.workspace.experiment.name}")

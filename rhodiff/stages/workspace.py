@@ -5,6 +5,7 @@ content of its input files alone.
 """
 
 import json
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,17 @@ class Workspace:
         self.experiment = experiment
         self.folder = folder
         self.observer = observer
+
+    def at_checkpoints(self, iterations: tuple[int, ...]) -> "Workspace":
+        """The same experiment with its sweep narrowed to some checkpoints: its cells keep their identities.
+
+        Args:
+            iterations: of the checkpoints.
+        """
+        narrowed = copy(self)  # with what was opened already: none of it depends on the sweep
+        sampling = self.experiment.sampling.model_copy(update={"checkpoints": iterations})
+        narrowed.experiment = self.experiment.model_copy(update={"sampling": sampling})
+        return narrowed
 
     @cached_property
     def source(self) -> Source:

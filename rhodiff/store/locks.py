@@ -21,7 +21,7 @@ from pathlib import Path
 from rhodiff.errors import RunBusyError
 from rhodiff.store.files import StorageError, storage_errors
 
-__all__ = ["hold_lock"]
+__all__ = ["hold_lock", "lock_owner"]
 
 EXPIRY_S = 300.0
 TOUCH_S = 30.0
@@ -54,6 +54,19 @@ def hold_lock(path: Path, work: str, expiry_s: float = EXPIRY_S) -> Iterator[Non
         toucher.join()
         if _token(path) == token:
             path.unlink(missing_ok=True)
+
+
+def lock_owner(path: Path, expiry_s: float = EXPIRY_S) -> str | None:
+    """Who holds a lock, or None if nobody alive does.
+
+    Args:
+        path: lock file.
+        expiry_s: seconds without a touch after which the owner counts as dead.
+    """
+    try:
+        return _live_owner(path, expiry_s) if path.exists() else None
+    except FileNotFoundError:
+        return None
 
 
 def _acquire(path: Path, owner: str, work: str, expiry_s: float) -> None:
