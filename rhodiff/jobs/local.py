@@ -95,6 +95,11 @@ class LocalScheduler:
         self._started.append(process)
         return _wait_for_id(folder, piece, process)
 
+    def recover(self, folder: SubmissionFolder, plan: SubmissionPlan, piece: Piece) -> str | None:
+        """Id of a piece whose supervisor has begun; None otherwise, since a second one would find it and leave."""
+        name = plan.job_name(piece.index)
+        return self.find([name]).get(name)
+
     def find(self, names: Sequence[str]) -> dict[str, str]:
         """Ids of pieces by their names."""
         pieces = find_by_name(self.runs, names)

@@ -91,6 +91,16 @@ class Scheduler(Protocol):
             SubmissionUncertainError: if it may or may not have taken it.
         """
 
+    def recover(self, folder: SubmissionFolder, plan: SubmissionPlan, piece: Piece) -> str | None:
+        """Settle what became of a piece that somebody was about to submit, or did submit, and did not see the end.
+
+        Returns:
+            The id of its job; None if it is certain that there is none, so that it may be submitted again.
+
+        Raises:
+            SubmissionUncertainError: if that cannot be settled now.
+        """
+
     def find(self, names: Sequence[str]) -> dict[str, str]:
         """Ids of the jobs that have one of some names, waiting, running or ended."""
 

@@ -152,9 +152,9 @@ class SubmissionFolder:
         """The script of one job or array."""
         return self.path / f"script-{piece:03d}.sbatch"
 
-    def answer(self, piece: int) -> Path:
-        """What the scheduler's submit command printed for one job or array."""
-        return self.path / f"script-{piece:03d}.answer"
+    def answer(self, piece: int, call: int = 0) -> Path:
+        """What the scheduler's submit command printed for one job or array, the ``call``-th time it was called."""
+        return self.path / (f"script-{piece:03d}.answer" + (f".{call}" if call else ""))
 
     @property
     def cancelled(self) -> Path:

@@ -21,7 +21,7 @@ from pathlib import Path
 from rhodiff.errors import RunBusyError
 from rhodiff.store.files import StorageError, storage_errors
 
-__all__ = ["hold_lock", "lock_owner"]
+__all__ = ["file_system_time", "hold_lock", "lock_owner"]
 
 EXPIRY_S = 300.0
 TOUCH_S = 30.0
@@ -119,7 +119,7 @@ def _is_stale(path: Path, work: str, expiry_s: float) -> bool:
 
 def _live_owner(path: Path, expiry_s: float) -> str | None:
     """Text naming the owner, or None if the lock is stale."""
-    now = _file_system_time(path.parent)
+    now = file_system_time(path.parent)
     with path.open() as handle:
         age_s, text = now - os.fstat(handle.fileno()).st_mtime, handle.read()
     if age_s > expiry_s:
@@ -133,8 +133,12 @@ def _live_owner(path: Path, expiry_s: float) -> str | None:
     return f"process {owner['pid']} on {owner['host']} ({owner['work']}, seen {max(age_s, 0):.0f} s ago)"
 
 
-def _file_system_time(folder: Path) -> float:
-    """The file server's clock: hosts' own clocks may differ by hours."""
+def file_system_time(folder: Path) -> float:
+    """The file server's clock: hosts' own clocks may differ by hours.
+
+    Args:
+        folder: a folder on it, in which a file is made and removed.
+    """
     probe = folder / f".clock-{secrets.token_hex(4)}"
     with storage_errors(probe):
         probe.touch()
