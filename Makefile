@@ -8,7 +8,7 @@ PEERS ?= .venv-peers
 # torch is pinned where a machine without accelerator would otherwise fetch gigabytes of GPU libraries
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check bench soak cluster-up cluster-down docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +38,17 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python tests/bench/bench_training_step.py --peers $(PEERS)
 	$(BIN)/python tests/bench/bench_reader.py
 	$(BIN)/python tests/bench/bench_help.py
+
+soak: $(VENV)/.installed-test
+	tests/system_packages.sh
+	$(BIN)/python tests/slurm/soak.py
+
+# A four-node Slurm cluster on this machine (root, Debian) to try things on: eval "$$(make -s cluster-up)"
+cluster-up:
+	@tests/slurm/cluster/up.sh
+
+cluster-down:
+	tests/slurm/cluster/down.sh
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --strict

@@ -1,6 +1,6 @@
 #!/bin/bash
 # up.sh               bring up a real multi-node Slurm cluster on this one machine (root).
-#   no argument:      the whole cluster (idempotent: a running one is left as it is)
+#   no argument:      the whole cluster (idempotent: a running one is left as it is); prints the line to use it with
 #   node K ...:       only (re)start node K after `down.sh node K`
 #   slurmctld:        only (re)start the controller after `down.sh slurmctld`; also: slurmdbd
 #   packages:         only install what is missing
@@ -60,7 +60,7 @@ case ${1:-} in
   *) say "unknown: $1 (allowed: node K ..., slurmctld, slurmdbd, packages)"; exit 2 ;;
 esac
 
-if alive "$R/pid/slurmctld" && scontrol ping 2>/dev/null | grep -q UP; then say "already up ($SLURM_CONF)"; exit 0; fi
+if alive "$R/pid/slurmctld" && scontrol ping 2>/dev/null | grep -q UP; then say "already up"; echo "export SLURM_CONF=$SLURM_CONF"; exit 0; fi
 [ -e "$R" ] && "$HERE/down.sh" >/dev/null 2>&1 || true
 
 # 1. packages --------------------------------------------------------------------------------
@@ -137,4 +137,4 @@ fi
 start_slurmctld
 for ((k=1;k<=N;k++)); do start_node $k; done
 waitfor 30 bash -c "[ \"\$(sinfo -h -N -p main -t idle -o %N | wc -l)\" -eq $N ]"
-say "up: export SLURM_CONF=$SLURM_CONF"
+say "up"; echo "export SLURM_CONF=$SLURM_CONF"
