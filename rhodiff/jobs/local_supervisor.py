@@ -149,14 +149,15 @@ class Supervisor:
     def _take_note(self, number: int, task: RunningTask, code: int) -> None:
         restarts = self._restarts.get(number, 0)
         elements = self.plan.elements_of(self.piece.first + number)
-        cancelled = task.cancelled_s is not None
-        stopped = code == StoppedEarly.exit_code and not cancelled
+        stopped = code == StoppedEarly.exit_code and not task.is_cancelled
         if stopped and may_run_again(self.folder, self.plan, elements, restarts):
             self._restarts[number] = restarts + 1
             self._waiting.insert(0, number)
             self.record.write({"task": number, "state": "PENDING", "reason": "Requeued", "restarts": restarts + 1})
             return
-        self.record.write({"task": number, **describe_end(code, cancelled=cancelled, over_time=task.over_time)})
+        self.record.write(
+            {"task": number, **describe_end(code, cancelled=task.is_cancelled, over_time=task.over_time)}
+        )
 
     def _start(self) -> None:
         """Start as many waiting jobs as there is room for."""

@@ -33,18 +33,20 @@ class TimeLimit:
     kill_wait_s: float = 30.0
 
 
-def due_signal(limit: TimeLimit, elapsed_s: float, cancelled_s: float | None) -> signal.Signals | None:
+def due_signal(
+    limit: TimeLimit, elapsed_s: float, told_s: float | None, *, is_cancelled: bool
+) -> signal.Signals | None:
     """The last signal that a job should have got by now.
 
     Args:
         limit: its time limit.
         elapsed_s: seconds that it has run.
-        cancelled_s: seconds after which it was cancelled; None if it was not.
+        told_s: seconds after which it got SIGTERM; None if it has not.
+        is_cancelled: it is to end.
     """
-    end_s = limit.walltime_s if cancelled_s is None else min(limit.walltime_s, cancelled_s)
-    if elapsed_s >= end_s + limit.kill_wait_s:
-        return signal.SIGKILL
-    if elapsed_s >= end_s:
+    if told_s is not None:
+        return signal.SIGKILL if elapsed_s >= told_s + limit.kill_wait_s else signal.SIGTERM
+    if is_cancelled or elapsed_s >= limit.walltime_s:
         return signal.SIGTERM
     return signal.SIGUSR1 if elapsed_s >= limit.walltime_s - limit.margin_s else None
 
@@ -86,7 +88,8 @@ class RunningTask:
     ) -> None:
         self.limit, self.slots = limit, slots
         self.job_id, self.index = environment[JOB_ID], int(environment[JOB_INDEX])
-        self.cancelled_s: float | None = None
+        self.is_cancelled = False
+        self._told_s: float | None = None
         self._sent: set[signal.Signals] = set()
         self._began = time.monotonic()
         with log.open("ab") as output:
@@ -103,19 +106,21 @@ class RunningTask:
     @property
     def over_time(self) -> bool:
         """Whether it was told to end because its time was over."""
-        return self.cancelled_s is None and signal.SIGTERM in self._sent
+        return not self.is_cancelled and self._told_s is not None
 
     def cancel(self) -> None:
         """End it: SIGTERM with the next :meth:`send_due_signal`, SIGKILL after the grace time."""
-        if self.cancelled_s is None:
-            self.cancelled_s = time.monotonic() - self._began
+        self.is_cancelled = True
 
     def send_due_signal(self) -> None:
         """Send the signal that is due, once; SIGKILL goes to all that belongs to the job."""
-        due = due_signal(self.limit, time.monotonic() - self._began, self.cancelled_s)
+        elapsed_s = time.monotonic() - self._began
+        due = due_signal(self.limit, elapsed_s, self._told_s, is_cancelled=self.is_cancelled)
         if due is None or due in self._sent:
             return
         self._sent.add(due)
+        if due is signal.SIGTERM:
+            self._told_s = elapsed_s
         if due is signal.SIGKILL:
             self._kill_all()
         else:
