@@ -95,7 +95,7 @@ def parse_gres(text: str) -> dict[str, int]:
         parts = word.removeprefix("gres/").removeprefix("gres:").replace("=", ":").split(":")
         number = re.fullmatch(r"(\d+)([KkMmGg]?)", parts[-1])
         name = ":".join(part for part in (parts[:-1] if number else parts) if part != "no_consume")
-        if not name:
+        if re.fullmatch(r"[\w.-]+(:[\w.-]+)*", name) is None:
             raise ValueError(f"'{word}' is no generic resource")
         scale = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}[number[2].lower()] if number else 1
         found[name] = found.get(name, 0) + (int(number[1]) * scale if number else 1)
