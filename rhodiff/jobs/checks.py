@@ -178,13 +178,13 @@ def _node_problems(allocation: Allocation, partition: Partition) -> Iterator[str
     demands = list(_demands(allocation, partition))
     found = [demand for demand in demands if not any(demand.fits(group) for group in partition.nodes)]
     where = f"partition '{partition.name}'"
-    yield from (f"{demand.wanted} a node are asked for, and {where} has {demand.offered}" for demand in found)
+    yield from (f"{demand.wanted} a node asked for, and {where} has {demand.offered}" for demand in found)
     fitting = sum(group.count for group in partition.nodes if all(demand.fits(group) for demand in demands))
     if not found and fitting < min(allocation.nodes, partition.num_nodes):
         wanted = ", ".join(demand.wanted for demand in demands)
         yield (
-            f"{allocation.nodes} nodes with {wanted} are asked for, and {fitting} of the {partition.num_nodes} nodes of "
-            f"{where} have that"
+            f"{allocation.nodes} nodes with {wanted} are asked for, and {fitting} of the {partition.num_nodes} nodes "
+            f"of {where} have that"
         )
 
 
