@@ -39,23 +39,26 @@ class QueueRoom:
         max_array_size: most jobs of one array.
         max_submitted_jobs: most jobs of ours in the queue.
         num_queued_jobs: jobs of ours that are there.
+        num_reserved: jobs to leave room for, of later stages.
     """
 
     max_array_size: int | None = None
     max_submitted_jobs: int | None = None
     num_queued_jobs: int = 0
+    num_reserved: int = 0
 
     @property
     def num_free(self) -> int | None:
         """Jobs that may be submitted now."""
         if self.max_submitted_jobs is None:
             return None
-        return max(0, self.max_submitted_jobs - self.num_queued_jobs)
+        return max(0, self.max_submitted_jobs - self.num_queued_jobs - self.num_reserved)
 
     def describe(self) -> str:
         """The limit on jobs, for people."""
         queued = f" and {self.num_queued_jobs} are in the queue" if self.num_queued_jobs else ""
-        return f"at most {self.max_submitted_jobs} jobs may be submitted{queued}"
+        reserved = f", with room kept for {self.num_reserved} of later stages" if self.num_reserved else ""
+        return f"at most {self.max_submitted_jobs} jobs may be submitted{queued}{reserved}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The experiments that one file stands for: a workflow's fan-out gives each its values, its name and its resources.
+"""The experiments that one file stands for: a workflow's fan-out gives each its values and its name.
 
 A variant is the experiment with the values of one combination set, and a name that tells them: ``tiny-seed2`` or
 ``tiny-seed2-learning_rate0.001``. Its identities follow from its settings as those of any experiment: variants that
@@ -16,11 +16,10 @@ import yaml
 
 from rhodiff.config.experiment import Experiment
 from rhodiff.config.loading import load_experiment
-from rhodiff.config.resources import StageResources
 from rhodiff.errors import ConfigError
 from rhodiff.stages.pipeline import Workflow
 
-__all__ = ["Variant", "load_variants", "with_workflow_resources"]
+__all__ = ["Variant", "load_variants"]
 
 LONGEST_NAME = 64
 
@@ -46,7 +45,7 @@ def load_variants(path: Path, overrides: Sequence[str], workflow: Workflow) -> l
     Args:
         path: experiment file.
         overrides: ``key.path=value`` strings of the user.
-        workflow: its fan-out counts; resources are merged in by :func:`with_workflow_resources`.
+        workflow: its fan-out counts.
 
     Raises:
         ConfigError: if the fan-out sets what the user sets, or two variants would have one name.
@@ -104,21 +103,3 @@ def _refuse_contradictions(workflow: Workflow, overrides: Sequence[str]) -> None
                 raise ConfigError(
                     f"--set {key} and the workflow's fan_out.{path} contradict each other: leave one out"
                 )
-
-
-def with_workflow_resources(experiment: Experiment, workflow: Workflow) -> Experiment:
-    """The experiment with the workflow's resources where it says nothing itself.
-
-    Args:
-        experiment: the experiment.
-        workflow: its stages.
-    """
-    filled: dict[str, StageResources] = {
-        name: _filled(getattr(experiment.jobs, name), stage.resources) for name, stage in workflow.stages.items()
-    }
-    return experiment.model_copy(update={"jobs": experiment.jobs.model_copy(update=filled)})
-
-
-def _filled(own: StageResources, workflow: StageResources) -> StageResources:
-    missing = {name: getattr(workflow, name) for name in StageResources.model_fields if getattr(own, name) is None}
-    return own.model_copy(update=missing)

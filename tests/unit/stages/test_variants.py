@@ -3,10 +3,9 @@
 import pytest
 import yaml
 
-from rhodiff.config.loading import parse_experiment
 from rhodiff.errors import ConfigError
 from rhodiff.stages.pipeline import Workflow
-from rhodiff.stages.variants import load_variants, with_workflow_resources
+from rhodiff.stages.variants import load_variants
 from rhodiff.stages.workspace import Workspace
 
 
@@ -95,11 +94,3 @@ def test_the_name_is_not_for_the_fan_out(path):
 def test_a_wrong_key_of_the_fan_out_is_named(path):
     with pytest.raises(ConfigError, match="sead: unknown key; did you mean 'seed'"):
         load_variants(path, [], workflow({"sead": [0]}))
-
-
-def test_resources_of_the_workflow_fill_what_the_experiment_leaves_out(harmonics):
-    own = parse_experiment({**harmonics, "jobs": {"train": {"nodes": 2, "gpus_per_node": 0}}}, "test")
-    stages = {"train": {"resources": {"nodes": 8, "gpus_per_node": 4, "walltime_min": 30}}}
-    found = with_workflow_resources(own, workflow(**stages)).jobs
-    assert (found.train.nodes, found.train.gpus_per_node, found.train.walltime_min) == (2, 0, 30)
-    assert found.sample == own.jobs.sample
