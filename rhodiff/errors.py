@@ -8,6 +8,7 @@ __all__ = [
     "DataError",
     "EnvironmentLacksError",
     "PeerEndedError",
+    "PeerLostError",
     "RhodiffError",
     "RunBusyError",
     "SchedulerUnreachableError",
@@ -73,6 +74,12 @@ class PeerEndedError(RhodiffError):
     def __init__(self, exit_code: int) -> None:
         super().__init__("the first process of this training says why it ended")
         self.exit_code = exit_code
+
+
+class PeerLostError(RhodiffError):
+    """Another process of a training is gone; what was saved is intact and the same command goes on (exit code 76)."""
+
+    exit_code = 76
 
 
 class StoppedEarly(RhodiffError):  # noqa: N818 - not an error: the state is saved

@@ -14,7 +14,7 @@ from rhodiff.cli.console import Console
 from rhodiff.cli.options import ConfigFile, DryRun, JsonOutput, Overrides, Quiet
 
 if TYPE_CHECKING:
-    from rhodiff.runtime.processes import Place
+    from rhodiff.runtime.places import Place
     from rhodiff.stages.parts import Part
     from rhodiff.stages.pipeline import StageName, Workflow
     from rhodiff.stages.workspace import Workspace
@@ -59,7 +59,7 @@ def run(
 ) -> None:
     """Run a stage on this machine; a finished one says so and does nothing."""
     from rhodiff.config.loading import load_experiment
-    from rhodiff.runtime.processes import place_from_environment
+    from rhodiff.runtime.places import place_from_environment
     from rhodiff.stages.checks import check_environment, check_experiment
     from rhodiff.stages.follow import check_follow
     from rhodiff.stages.pipeline import load_workflow

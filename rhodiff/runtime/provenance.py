@@ -3,7 +3,6 @@
 import os
 import platform
 import socket
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 
 from rhodiff import __version__
+from rhodiff.runtime.code_state import describe_code
 from rhodiff.store.journal import utc_now
 
 __all__ = ["describe_environment"]
@@ -36,7 +36,7 @@ def describe_environment() -> dict[str, Any]:
     return {
         "time": utc_now(),
         "rhodiff": __version__,
-        "git": _git_state(),
+        "git": describe_code(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES if _version(name)},
         "host": socket.gethostname(),
@@ -62,16 +62,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or "unknown"
-
-
-def _git_state() -> str:
-    """Commit of the checkout that the package runs from, or why there is none."""
-    folder = Path(__file__).resolve().parents[2]
-    if not (folder / ".git").exists():
-        return "installed package, no checkout"
-    try:
-        command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"unknown ({error})"
-    return result.stdout.strip() or f"unknown ({result.stderr.strip()})"

@@ -18,7 +18,8 @@ from rhodiff.fields.transforms import Transform
 from rhodiff.models.build import build_model, count_parameters
 from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.runtime.devices import configure_torch, resolve_device
-from rhodiff.runtime.processes import Place, Processes, join_processes
+from rhodiff.runtime.places import Place
+from rhodiff.runtime.processes import Processes, join_processes
 from rhodiff.runtime.progress import Silent
 from rhodiff.runtime.stopping import listen_for_stop
 from rhodiff.runtime.streams import address

@@ -17,7 +17,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from rhodiff.config.loading import load_experiment
 from rhodiff.runtime.devices import configure_torch
-from rhodiff.runtime.processes import Processes, join_processes, place_from_environment
+from rhodiff.runtime.places import place_from_environment
+from rhodiff.runtime.processes import Processes, join_processes
 from rhodiff.runtime.progress import Silent
 from rhodiff.stages.train import _build_parts
 from rhodiff.stages.workspace import Workspace

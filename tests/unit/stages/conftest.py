@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rhodiff.config.loading import apply_overrides, parse_experiment
-from rhodiff.runtime.processes import Place
+from rhodiff.runtime.places import Place
 from rhodiff.runtime.progress import Silent
 from rhodiff.stages.prepare import prepare
 from rhodiff.stages.train import train

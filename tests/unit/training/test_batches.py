@@ -6,7 +6,8 @@ import torch
 from training_parts import CELLS, NUM_FIELDS, Numbered, make_batches
 
 from rhodiff.errors import ConfigError
-from rhodiff.runtime.processes import Place, Processes
+from rhodiff.runtime.places import Place
+from rhodiff.runtime.processes import Processes
 
 EVERYTHING = ("fields", "noise", "uniform", "parameters", "positions")
 

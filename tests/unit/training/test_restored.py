@@ -6,7 +6,7 @@ import torch
 from rhodiff.config.loading import parse_experiment
 from rhodiff.errors import ConfigError, DataError
 from rhodiff.models.conditioning import ConditioningTable
-from rhodiff.runtime.processes import Place
+from rhodiff.runtime.places import Place
 from rhodiff.stages.prepare import prepare
 from rhodiff.stages.train import build_network, train
 from rhodiff.stages.training_data import fitted_transform

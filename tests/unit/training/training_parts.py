@@ -10,7 +10,8 @@ from rhodiff.config.training import Training
 from rhodiff.diffusion.build import build_formulation
 from rhodiff.diffusion.schedules import NoiseRange
 from rhodiff.fields.transforms import Transform
-from rhodiff.runtime.processes import Place, Processes
+from rhodiff.runtime.places import Place
+from rhodiff.runtime.processes import Processes
 from rhodiff.runtime.progress import Silent
 from rhodiff.runtime.stopping import StopRequest
 from rhodiff.store.spec import FieldSpec

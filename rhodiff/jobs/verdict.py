@@ -1,0 +1,105 @@
+"""What an ended attempt means: done, failed for good, stopped on purpose, or to be tried again. Nothing is done here.
+
+Exit codes of our commands: 0 done, 1 to 74 failed, 75 stopped with the state saved, 76 another process was lost. A
+process ended by a signal has 128 + signal (a shell, ``srun``), the bare signal (``mpiexec``), or a negative code
+(seen by its parent). ``srun --kill-on-bad-exit`` ends all processes once the first leaves with another code than 0,
+and then has the greatest code of all: after a request to stop, 143 or 137 beside 75 is the way of the launcher.
+"""
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rhodiff.errors import PeerLostError, StoppedEarly
+from rhodiff.jobs.attempts import Attempt, num_without_progress
+from rhodiff.jobs.submission_plan import BodyRules
+
+__all__ = ["Ending", "Verdict", "exhaustion", "judge_ending", "speaks_against_node"]
+
+SIGNALS_OF_MPIEXEC = {signal.SIGABRT, signal.SIGBUS, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM}
+SRUN_WAS_TOLD_TO_END = 15
+NOT_STARTED = {126: "cannot be executed", 127: "was not found"}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt ended.
+
+    Attributes:
+        exit_code: exit code; negative: the signal that ended it.
+        launcher: kind of its launcher.
+        stop: why it had been asked to stop; None: it had not.
+        stall_s: seconds without a step after which the watchdog ended it; None: it did not.
+    """
+
+    exit_code: int
+    launcher: str = "none"
+    stop: str | None = None
+    stall_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What follows.
+
+    Attributes:
+        kind: what.
+        reason: why, for people.
+    """
+
+    kind: Literal["done", "failed", "stopped", "again"]
+    reason: str
+
+
+def judge_ending(ending: Ending) -> Verdict:
+    """What an ended attempt means."""
+    code, number = ending.exit_code, _signal_of(ending)
+    if code == 0:
+        return Verdict("done", "")
+    if ending.stall_s is not None:
+        return Verdict("again", f"no step for {ending.stall_s:.0f} s: it was ended")
+    if ending.stop is not None and (number is not None or code in {StoppedEarly.exit_code, SRUN_WAS_TOLD_TO_END}):
+        return Verdict("stopped", f"{ending.stop}")
+    if code == StoppedEarly.exit_code:
+        return Verdict("stopped", "it stopped early by itself, with its state saved")
+    if code == PeerLostError.exit_code:
+        return Verdict("again", "the connection to another of its processes was lost")
+    if number is not None:
+        return Verdict("again", f"it was killed by {_name(number)}")
+    if code in NOT_STARTED:
+        return Verdict("failed", f"exit code {code}: its command {NOT_STARTED[code]}")
+    return Verdict("failed", f"exit code {code}")
+
+
+def exhaustion(attempts: Sequence[Attempt], rules: BodyRules) -> str | None:
+    """Why there is to be no further attempt; None: there may be one."""
+    without = num_without_progress(attempts)
+    if without >= rules.max_attempts_without_progress:
+        return f"{without} attempts in a row brought nothing new (max_attempts_without_progress)"
+    if len(attempts) >= rules.max_attempts:
+        return f"all {len(attempts)} attempts are used up (max_attempts)"
+    return None
+
+
+def speaks_against_node(verdict: Verdict, elapsed_s: float, *, progress: bool, rules: BodyRules) -> bool:
+    """Whether an attempt died so soon, with nothing done, that its node may be the reason."""
+    return verdict.kind == "again" and elapsed_s < rules.early_death_s and not progress
+
+
+def _signal_of(ending: Ending) -> int | None:
+    """Signal that ended an attempt, or None."""
+    code = ending.exit_code
+    if code < 0:
+        return -code
+    if code > 128:
+        return code - 128
+    return code if ending.launcher in {"mpiexec", "ibrun"} and code in SIGNALS_OF_MPIEXEC else None
+
+
+def _name(number: int) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+    return f"{name} (out of memory?)" if number == signal.SIGKILL else name
