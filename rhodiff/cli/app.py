@@ -13,6 +13,7 @@ from rhodiff.cli.console import Console
 from rhodiff.cli.data import app as data_app
 from rhodiff.cli.init import init
 from rhodiff.cli.run import run
+from rhodiff.cli.status import status
 from rhodiff.errors import PeerEndedError, RhodiffError, StoppedEarly
 
 __all__ = ["app", "main"]
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command("init")(init)
 app.command("run")(run)
+app.command("status")(status)
 app.add_typer(data_app, name="data")
 
 

@@ -18,7 +18,12 @@ class ElementState(StrEnum):
     STOPPED = "stopped"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
-    NOT_SUBMITTED = "not submitted"
+    NOT_SUBMITTED = "not_submitted"
+
+    @property
+    def words(self) -> str:
+        """As a sentence has it."""
+        return self.value.replace("_", " ")
 
     @property
     def may_go_on_by_itself(self) -> bool:

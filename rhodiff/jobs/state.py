@@ -36,6 +36,7 @@ class SubmissionState:
         jobs: piece -> id of its job.
         records: what the scheduler says of its jobs; empty where it was not asked.
         silence: why the scheduler said nothing; empty where it answered or was not asked.
+        is_unreachable: it should have answered, and did not.
     """
 
     selected: Selected
@@ -44,6 +45,7 @@ class SubmissionState:
     jobs: Mapping[int, str] = field(default_factory=dict)
     records: tuple[JobRecord, ...] = ()
     silence: str = ""
+    is_unreachable: bool = False
 
     @property
     def plan(self) -> SubmissionPlan:
@@ -73,6 +75,7 @@ class _Looked:
     marks: Marks
     calls: dict[int, PieceCalls]
     silence: str = ""
+    is_unreachable: bool = False
     records: list[JobRecord] = field(default_factory=list)
 
     @property
@@ -116,22 +119,25 @@ def _look(selected: Selected) -> _Looked:
 def _ask(group: list[_Looked], find: FindScheduler) -> None:
     """One question for all jobs of a cluster."""
     first = group[0].selected
+    records: list[JobRecord] = []
+    silence, unreachable = "", False
     try:
         scheduler = find(first.folder, first.plan)
-        silence = _describe_elsewhere(first.plan.cluster, scheduler.cluster)
-        records = [] if silence else scheduler.observe([job for one in group for job in one.jobs.values()])
+        records = scheduler.observe([job for one in group for job in one.jobs.values()])
+        # A name belongs to one cluster: only where it is not known here the cluster need be asked for its own.
+        silence = "" if records else _describe_elsewhere(first.plan.cluster, scheduler.cluster)
     except (SchedulerUnreachableError, EnvironmentLacksError) as error:
-        silence, records = str(error), []
-    by_id: dict[str, list[JobRecord]] = {}
+        silence, unreachable = str(error), True
+    by_job: dict[KnownJob, list[JobRecord]] = {}
     for record in records:
-        by_id.setdefault(record.job_id, []).append(record)
+        by_job.setdefault(KnownJob(record.job_id, record.name), []).append(record)
     for one in group:
-        one.records = [record for job in one.jobs.values() for record in by_id.get(job.job_id, [])]
-        one.silence = silence or _describe_other_user(one)
+        one.records = [record for job in one.jobs.values() for record in by_job.get(job, [])]
+        one.silence, one.is_unreachable = silence or _describe_other_user(one), unreachable
 
 
 def _describe_elsewhere(theirs: str, ours: str) -> str:
-    return "" if theirs == ours else f"was submitted on {theirs}, and this is {ours}: look there"
+    return "" if theirs == ours else f"submitted on the cluster {theirs}, and this is {ours}: look there"
 
 
 def _describe_other_user(one: _Looked) -> str:
@@ -139,7 +145,7 @@ def _describe_other_user(one: _Looked) -> str:
     submitter = one.selected.plan.user
     if one.records or submitter == getpass.getuser():
         return ""
-    return f"was submitted by {submitter}: only that user can ask the scheduler about it"
+    return f"submitted by {submitter}: only that user can ask the scheduler about it"
 
 
 def _verdict(one: _Looked) -> SubmissionState:
@@ -153,4 +159,6 @@ def _verdict(one: _Looked) -> SubmissionState:
         now=datetime.now(UTC),
     )
     elements = judge(one.selected.plan, one.selected.elements, evidence)
-    return SubmissionState(one.selected, tuple(elements), one.marks, jobs, tuple(one.records), one.silence)
+    return SubmissionState(
+        one.selected, tuple(elements), one.marks, jobs, tuple(one.records), one.silence, one.is_unreachable
+    )

@@ -1,0 +1,59 @@
+"""Numbers, times and lists as the screens about jobs write them."""
+
+import textwrap
+from collections.abc import Mapping
+from datetime import datetime
+
+from rhodiff.jobs.element_state import ElementState
+
+__all__ = ["WIDTH", "counts_text", "duration", "moment", "plural", "wrapped"]
+
+WIDTH = 80
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``3 h 05 min``, ``2 d 4 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes:02d} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def moment(iso: str, now: datetime | None = None) -> str:
+    """A time in the reader's own zone: ``14:05`` today, ``Mon 14:05`` within a week, else with the date."""
+    there = datetime.fromisoformat(iso).astimezone()
+    days = abs((there.date() - (now or datetime.now()).astimezone().date()).days)
+    if days == 0:
+        return f"{there:%H:%M}"
+    return f"{there:%a %H:%M}" if days < 7 else f"{there:%Y-%m-%d %H:%M}"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 element``, ``2,500 elements``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def counts_text(counts: Mapping[ElementState, int]) -> str:
+    """``1,200 done, 20 running``; the word alone for a single element."""
+    if sum(counts.values()) == 1:
+        return next(iter(counts)).words
+    return ", ".join(f"{count:,} {state.words}" for state, count in counts.items())
+
+
+def wrapped(text: str, indent: int, first: str = "") -> list[str]:
+    """Lines no wider than a terminal; ``first`` stands in the margin of the first one."""
+    margin = " " * indent
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first.ljust(indent) if first else margin,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [first.rstrip()]
