@@ -1,29 +1,36 @@
-"""Files that come with rhodiff: the copy inside an installed wheel, else the checkout the package runs from."""
+"""Files that come with rhodiff: the copy inside an installed or pinned package, else the checkout it runs from."""
 
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from rhodiff.errors import ConfigError
 
-__all__ = ["read_shipped", "shipped_folder", "shipped_names"]
+__all__ = ["SHIPPED_KINDS", "read_shipped", "shipped_folder", "shipped_names"]
 
-PACKAGE = Path(__file__).resolve().parent.parent
+SHIPPED_KINDS = ("configs", "workflows", "slurm")
+"""What there is: experiments, workflows, and site profiles."""
 
 
-def shipped_folder(kind: str) -> Path:
-    """Folder of the shipped files of a kind (``configs``, ``workflows``).
+def shipped_folder(kind: str) -> Traversable:
+    """Folder of the shipped files of a kind.
 
     Raises:
         ConfigError: if the installation lacks them.
     """
-    for folder in (PACKAGE / "_shipped" / kind, PACKAGE.parent / kind):
-        if folder.is_dir():
-            return folder
+    package = files("rhodiff")
+    inside = package / "_shipped" / kind
+    if inside.is_dir():
+        return inside
+    if isinstance(package, Path) and (package.parent / kind).is_dir():
+        return package.parent / kind
     raise ConfigError(f"this installation of rhodiff lacks its folder '{kind}': install it again")
 
 
 def shipped_names(kind: str) -> list[str]:
     """Names of the shipped YAML files of a kind, without ending, sorted."""
-    return sorted(path.stem for path in shipped_folder(kind).glob("*.yaml"))
+    names = [file.name for file in shipped_folder(kind).iterdir()]
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
 def read_shipped(kind: str, name: str) -> str:
@@ -32,7 +39,6 @@ def read_shipped(kind: str, name: str) -> str:
     Raises:
         ConfigError: naming what there is, if there is none of that name.
     """
-    path = shipped_folder(kind) / f"{name}.yaml"
     if name not in shipped_names(kind):
         raise ConfigError(f"no shipped {kind} called '{name}'; there are: {', '.join(shipped_names(kind))}")
-    return path.read_text(encoding="utf-8")
+    return (shipped_folder(kind) / f"{name}.yaml").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ numbers are data URIs in the page itself.
 """
 
 import math
-from pathlib import Path
+from importlib.resources import files
 
 import jinja2
 
@@ -16,7 +16,7 @@ from rhodiff.report.style import raise_powers
 
 __all__ = ["render_report"]
 
-TEMPLATE = Path(__file__).with_name("template.html")
+TEMPLATE = files("rhodiff.report") / "template.html"
 
 
 def render_report(content: ReportContent) -> str:
