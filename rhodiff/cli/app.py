@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from rhodiff import __version__
+from rhodiff.cli.cancel import cancel
 from rhodiff.cli.console import Console
 from rhodiff.cli.data import app as data_app
 from rhodiff.cli.init import init
+from rhodiff.cli.logs import logs
 from rhodiff.cli.run import run
 from rhodiff.cli.status import status
 from rhodiff.errors import PeerEndedError, RhodiffError, StoppedEarly
@@ -30,6 +32,8 @@ app = typer.Typer(
 app.command("init")(init)
 app.command("run")(run)
 app.command("status")(status)
+app.command("logs")(logs)
+app.command("cancel")(cancel)
 app.add_typer(data_app, name="data")
 
 
