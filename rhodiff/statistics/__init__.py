@@ -4,6 +4,7 @@ from rhodiff.statistics.accumulator import MeanCovariance, merge_all
 from rhodiff.statistics.comparison import BinnedComparison, SetSizes, SetSummary, compare_bins
 from rhodiff.statistics.estimate import Estimate
 from rhodiff.statistics.measurement import Measurement
+from rhodiff.statistics.minkowski import minkowski_functionals
 from rhodiff.statistics.pixel_distribution import (
     Moments,
     histogram,
@@ -52,6 +53,7 @@ __all__ = [
     "inverse_unit",
     "measure_channels",
     "merge_all",
+    "minkowski_functionals",
     "moments",
     "nyquist",
     "power_spectrum",
