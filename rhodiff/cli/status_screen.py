@@ -168,7 +168,11 @@ def _draw_group(row: Row, group: Sequence[ElementStatus]) -> list[str]:
 
 
 def _reason(row: Row, status: ElementStatus) -> str:
-    return _why_waiting(status) if status.state is ElementState.PENDING else row.reasons.get(status.element, "")
+    return (
+        _why_waiting(status)
+        if status.state is ElementState.PENDING
+        else row.reasons.get(status.element) or status.reason
+    )
 
 
 def _facts(row: Row, status: ElementStatus) -> list[str]:

@@ -130,13 +130,20 @@ class _Judge:
         return _status(element, ElementState.PENDING, "", waiting)
 
     def _in_running_job(self, element: int, mark: str | None, running: _Seen) -> ElementStatus | None:
-        runs = element in self.marks.heartbeats or (self.plan.pack == 1 and mark != "cancelled")
-        if runs:
+        if self._is_at_work(element, mark):
             reason = "was cancelled and is ending" if mark == "cancelled" else ""
             return _status(element, ElementState.RUNNING, reason, running)
         if mark is not None:
             return None
         return _status(element, ElementState.PENDING, f"waits for its turn in job {running.job}, which runs", running)
+
+    def _is_at_work(self, element: int, mark: str | None) -> bool:
+        """Whether it is this element that its job, which runs, works on."""
+        if element in self.marks.heartbeats:
+            return True
+        if self.plan.pack == 1:
+            return mark != "cancelled"
+        return mark is None and element in self.marks.attempted
 
     def _marked(self, element: int, mark: str, seen: list[_Seen]) -> ElementStatus:
         may_be_live = (mark == "stopped" and self._is_chained) or element in self.marks.heartbeats

@@ -127,7 +127,7 @@ def runs_folder(config: Path) -> Path:
 
 def find_runs(runs: Path) -> list[RunFolder]:
     """Runs that something was submitted for."""
-    folders = sorted({plan.parents[2] for plan in runs.glob("*/jobs/*/plan.json")})
+    folders = sorted({plan.parents[2] for plan in runs.glob("*/jobs/[!.]*/plan.json")})
     return [RunFolder(folder) for folder in folders]
 
 
@@ -160,7 +160,8 @@ def read_submissions(run: RunFolder) -> list[Selected]:
     Raises:
         DataError: if a plan is damaged.
     """
-    plans = [(folder, read_plan(folder.plan)) for folder in run.jobs.submissions()]
+    whole = [folder for folder in run.jobs.submissions() if not folder.path.name.startswith(".")]
+    plans = [(folder, read_plan(folder.plan)) for folder in whole]
     found = [Selected(folder, plan, plan.elements) for folder, plan in plans]
     return sorted(found, key=lambda one: (one.plan.number, one.plan.created))
 

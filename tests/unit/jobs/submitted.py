@@ -1,7 +1,9 @@
 """Submissions on disk without a scheduler: plans, marker files and the record of what was handed over."""
 
+import getpass
 import secrets
 
+from rhodiff.jobs.calls import CallRecord
 from rhodiff.jobs.submission_plan import Allocation, BodyRules, Launch, Piece, SubmissionPlan
 from rhodiff.store.files import write_json
 from rhodiff.store.layout import JobsFolder
@@ -20,7 +22,7 @@ def make_plan(*, num_elements=4, elements=None, pieces=None, pack=1, **changes):
         "run": "demo-12345678",
         "folder": "/nowhere",
         "created": "2026-01-01T00:00:00Z",
-        "user": "ada",
+        "user": getpass.getuser(),
         "host": "login1",
         "site": "generic",
         "command": ("true", "{part}"),
@@ -41,4 +43,14 @@ def submitted(runs, plan):
     folder.markers.mkdir(parents=True)
     folder.logs.mkdir()
     write_json(folder.plan, plan.to_plain())
+    return folder
+
+
+def hand_over(folder, plan, jobs):
+    """Record that pieces were handed over: piece -> id of its job, or None if nobody saw the answer."""
+    record = CallRecord(folder)
+    for piece, job in jobs.items():
+        record.intend(piece, plan.job_name(piece))
+        if job is not None:
+            record.accept(piece, plan.job_name(piece), job)
     return folder

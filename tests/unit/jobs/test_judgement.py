@@ -18,8 +18,10 @@ def record(plan, state, index=0, *, job="12", piece=0, **more):
     return JobRecord(job, plan.job_name(piece), index, state, **more)
 
 
-def judged(plan, *, final=None, heartbeats=(), records=(), element=0, **more):
-    marks = Marks(final or {}, frozenset(heartbeats), is_cancelled=more.pop("is_cancelled", False))
+def judged(plan, *, final=None, heartbeats=(), attempted=(), records=(), element=0, **more):
+    marks = Marks(
+        final or {}, frozenset(heartbeats), frozenset(attempted), is_cancelled=more.pop("is_cancelled", False)
+    )
     evidence = Evidence(marks, **{"jobs": {0: "12"}, "records": records, "now": NOW, **more})
     (status,) = judge(plan, [element], evidence)
     return status
@@ -166,6 +168,7 @@ def test_elements_that_share_a_job_stand_for_themselves():
     }
     assert [states[k].state.value for k in range(4)] == ["done", "failed", "running", "pending"]
     assert states[3].reason == "waits for its turn in job 12_0, which runs"
+    assert judged(plan, element=3, attempted={3}, records=running).state is ElementState.RUNNING
 
 
 def test_markers_alone_settle_what_is_done_or_failed_for_good():

@@ -126,3 +126,9 @@ def test_runs_lie_where_the_experiment_says(tmp_path):
 
 def test_elements_are_told_as_a_selector_writes_them():
     assert describe_elements([7, 0, 1, 2, 9, 10]) == "0-2,7,9-10"
+
+
+def test_a_submission_that_is_only_being_made_is_none_yet(runs):
+    (one,) = select(runs, "old-1", "1")
+    one.folder.path.rename(one.folder.path.with_name(".new-00000000"))
+    assert [one.plan.number for one in select(runs, "old-1")] == [2]
