@@ -1,12 +1,15 @@
 """Which device a process computes on, with how many threads."""
 
 import os
+import resource
+from collections.abc import Mapping
 
 import torch
 
 from rhodiff.errors import EnvironmentLacksError
+from rhodiff.runtime.launcher_variables import CPUS
 
-__all__ = ["available_cpus", "configure_torch", "resolve_device"]
+__all__ = ["available_cpus", "configure_torch", "cpus_of_process", "peak_memory_gb", "resolve_device"]
 
 
 def resolve_device(request: str, local_rank: int = 0) -> torch.device:
@@ -33,25 +36,53 @@ def resolve_device(request: str, local_rank: int = 0) -> torch.device:
 
 
 def available_cpus() -> int:
-    """CPUs this process may use (its affinity mask, which Slurm sets)."""
+    """CPUs this process may use (its affinity mask, which some Slurm clusters set)."""
     return len(os.sched_getaffinity(0))
+
+
+def cpus_of_process(environment: Mapping[str, str], processes_here: int) -> int:
+    """CPUs that are this process's own.
+
+    Args:
+        environment: usually ``os.environ``. A job's body, and Slurm where ``--cpus-per-task`` was given, say how many
+            CPUs each process has; many clusters do not bind processes to them.
+        processes_here: processes of ours on this node, which else share the CPUs evenly.
+    """
+    told = environment.get(CPUS) or environment.get("SLURM_CPUS_PER_TASK") or ""
+    given = int(told) if told.isdecimal() else available_cpus() // processes_here
+    return max(1, min(given, available_cpus()))
 
 
 def configure_torch(threads: int | None, processes_here: int, *, deterministic: bool) -> int:
     """Set threads and determinism for this process.
 
     Args:
-        threads: CPU threads; None shares the available CPUs between the processes of this node.
+        threads: CPU threads; None: as many as this process has CPUs.
         processes_here: rhodiff processes on this node.
         deterministic: ask torch for deterministic algorithms.
 
     Returns:
         The number of threads.
     """
-    chosen = threads or max(1, available_cpus() // processes_here)
+    chosen = threads or cpus_of_process(os.environ, processes_here)
     torch.set_num_threads(chosen)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
     return chosen
+
+
+def peak_memory_gb(device: torch.device) -> tuple[float, float]:
+    """The most memory that this process held at a time.
+
+    Args:
+        device: its device.
+
+    Returns:
+        Resident memory of the host, and memory that torch reserved on the device (0 on the CPU), in 10^9 bytes.
+    """
+    host_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    if device.type == "cpu":
+        return host_gb, 0.0
+    return host_gb, torch.get_device_module(device).max_memory_reserved(device) / 1e9

@@ -17,7 +17,7 @@ from rhodiff.errors import DataError, EnvironmentLacksError
 from rhodiff.fields.transforms import Transform
 from rhodiff.models.build import build_model, count_parameters
 from rhodiff.models.conditioning import ConditioningTable
-from rhodiff.runtime.devices import configure_torch, resolve_device
+from rhodiff.runtime.devices import configure_torch, peak_memory_gb, resolve_device
 from rhodiff.runtime.places import Place
 from rhodiff.runtime.processes import Processes, join_processes
 from rhodiff.runtime.progress import Silent
@@ -158,6 +158,15 @@ def _train_to_end(
             seed=workspace.experiment.seed,
         )
         trainer.run(state)
+    _record_memory(workspace, processes)
+
+
+def _record_memory(workspace: Workspace, processes: Processes) -> None:
+    """Journal the peak memory of every process."""
+    own = torch.zeros(2, processes.place.world_size)
+    own[:, processes.place.rank] = torch.tensor(peak_memory_gb(processes.device))
+    host_gb, device_gb = processes.sum(own).tolist()
+    processes.on_first(lambda: workspace.journal.write("memory", host_gb=host_gb, device_gb=device_gb))
 
 
 @contextmanager
@@ -228,10 +237,16 @@ class _Keeper:
 
     def save(self, state: TrainingState) -> None:
         """Write a checkpoint."""
+        started = time.perf_counter()
         settings, common = self.workspace.experiment.training, _last_common(self.workspace)
         horizon = settings.iterations if state.iteration > common else None
         self.newest = self.checkpoints.save(_content(self.workspace, self.parts, state), state.iteration, horizon)
         self.checkpoints.prune(settings.keep_checkpoints, settings.iterations, common)
+        self._journal("checkpoint", state, started)
+
+    def _journal(self, event: str, state: TrainingState, started: float) -> None:
+        wall_s = time.perf_counter() - started
+        self.workspace.journal.write(event, iteration=state.iteration, wall_s=wall_s)
 
     def draw(self, state: TrainingState) -> None:
         """Draw a sheet from the checkpoint just written, where one is due."""
@@ -239,7 +254,9 @@ class _Keeper:
         every = settings.sheet_every or settings.checkpoint_every
         is_due = state.iteration % every == 0 or state.iteration == settings.iterations
         if settings.sheet_samples and is_due and self.newest is not None:
+            started = time.perf_counter()
             write_sheet(self.workspace, self.newest, self.device)
+            self._journal("sheet", state, started)
 
 
 def _content(workspace: Workspace, parts: _Parts, state: TrainingState) -> dict[str, Any]:
