@@ -5,7 +5,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rhodiff.runtime.heartbeat import Heartbeat
 
 __all__ = ["JSON_SCHEMA_VERSION", "Console"]
 
@@ -21,10 +24,11 @@ class Console:
     Args:
         quiet: warnings and results only.
         as_json: results are one JSON value on stdout.
+        heartbeat: told about progress too, however quiet the console is.
     """
 
-    def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
-        self.quiet, self.as_json = quiet, as_json
+    def __init__(self, *, quiet: bool = False, as_json: bool = False, heartbeat: "Heartbeat | None" = None) -> None:
+        self.quiet, self.as_json, self._heartbeat = quiet, as_json, heartbeat
         self.warnings: list[str] = []
         self._on_terminal = sys.stderr.isatty()
         self._interval_s = REDRAW_S if self._on_terminal else 15.0
@@ -47,6 +51,8 @@ class Console:
 
     def progress(self, done: int, total: int, text: str) -> None:
         """Show how far a stage is."""
+        if self._heartbeat is not None:
+            self._heartbeat.beat(done, total, text)
         now = time.monotonic()
         if self.quiet or (done < total and now - self._last_shown < self._interval_s):
             return

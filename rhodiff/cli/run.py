@@ -1,6 +1,8 @@
 """``rhodiff-hpc run``: a stage, or a whole pipeline, on this machine."""
 
+import faulthandler
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -14,6 +16,7 @@ from rhodiff.cli.console import Console
 from rhodiff.cli.options import ConfigFile, DryRun, JsonOutput, Overrides, Quiet
 
 if TYPE_CHECKING:
+    from rhodiff.runtime.heartbeat import Heartbeat
     from rhodiff.runtime.places import Place
     from rhodiff.stages.parts import Part
     from rhodiff.stages.pipeline import StageName, Workflow
@@ -37,6 +40,7 @@ FANNED_OUT = {Stage.PREPARE, Stage.SAMPLE, Stage.EVALUATE}
 """Stages of independent tasks, which ``--part`` can divide."""
 FOLLOWERS = {Stage.SAMPLE, Stage.EVALUATE}
 """Stages that can follow a training."""
+STDERR = 2
 
 
 def run(
@@ -53,6 +57,17 @@ def run(
     follow: Annotated[
         bool, typer.Option("--follow", help="Sample, or sample and evaluate, each checkpoint as it is written.")
     ] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder",
+            exists=True,
+            file_okay=False,
+            resolve_path=True,
+            help="Folder that relative paths start from.",
+            show_default="that of the config",
+        ),
+    ] = None,
     as_json: JsonOutput = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
@@ -66,15 +81,16 @@ def run(
     from rhodiff.stages.variants import load_variants
     from rhodiff.stages.workspace import Workspace
 
+    faulthandler.register(signal.SIGUSR2, file=STDERR, all_threads=True)  # in C: it works in a hung collective too
     _refuse_idle_options(stage, procs, part, workflow, dry_run=dry_run)
     _refuse_idle_follow(stage, procs, part, follow=follow, dry_run=dry_run)
     place = place_from_environment(os.environ)
     _refuse_repeated_work(stage, procs, part, place)
-    console = Console(quiet=quiet or place.rank > 0, as_json=as_json)
-    folder = config.resolve().parent
+    console = Console(quiet=quiet or place.rank > 0, as_json=as_json, heartbeat=_heartbeat(place))
+    start = folder or config.resolve().parent
     loaded = None if stage is not Stage.PIPELINE else load_workflow(workflow or "pipeline")
     commands = [
-        _Command(console, Workspace(experiment, folder, console), place, config, list(sets), procs)
+        _Command(console, Workspace(experiment, start, console), place, config, list(sets), procs)
         for experiment, sets in (
             [(load_experiment(config, overrides or []), overrides or [])]
             if loaded is None
@@ -95,6 +111,14 @@ def run(
         _run_pipeline(commands, loaded)
     else:
         commands[0].run_stage(stage, part, follow=follow)
+
+
+def _heartbeat(place: "Place") -> "Heartbeat | None":
+    """Where a job's body looks how far its work is; the first process says it for all."""
+    from rhodiff.runtime.heartbeat import HEARTBEAT_VARIABLE, Heartbeat
+
+    path = os.environ.get(HEARTBEAT_VARIABLE)
+    return Heartbeat(Path(path)) if path and place.rank == 0 else None
 
 
 def _refuse_idle_options(stage: Stage, procs: int, part: str | None, workflow: str | None, *, dry_run: bool) -> None:
@@ -198,7 +222,7 @@ class _Command:
         sets = [word for override in self.overrides for word in ("--set", override)]
         quiet = ["--quiet"] if self.console.quiet else []
         command = [sys.executable, "-m", "rhodiff.cli", "run", stage.value, "-c", str(self.config)]
-        return [*command, *options, *sets, *quiet]
+        return [*command, "--folder", str(self.workspace.folder), *options, *sets, *quiet]
 
     def _side_by_side(self, commands: list[list[str]]) -> None:
         from rhodiff.runtime.local_processes import run_processes

@@ -12,6 +12,7 @@ __all__ = ["run_processes"]
 
 POLL_S = 0.1
 GRACE_S = 30.0
+PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def run_processes(commands: Sequence[Sequence[str]]) -> int:
@@ -34,7 +35,7 @@ def run_processes(commands: Sequence[Sequence[str]]) -> int:
         for child in children:
             child.send_signal(signal.SIGTERM if number == signal.SIGINT else number)
 
-    previous = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)}
+    previous = {number: signal.signal(number, pass_on) for number in PASSED_ON}
     try:
         for rank, command in enumerate(commands):
             environment = _environment(rank, len(commands), port)

@@ -1,9 +1,11 @@
-"""Stop requests: SIGTERM (preemption), SIGUSR1 (time limit near) and SIGINT ask the loop to save and leave."""
+"""Stop requests: SIGTERM (preemption), SIGUSR1 (time limit near) and SIGINT ask a loop to save and leave."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from rhodiff.errors import StoppedEarly
 
 __all__ = ["StopRequest", "listen_for_stop"]
 
@@ -16,6 +18,21 @@ class StopRequest:
 
     def __bool__(self) -> bool:
         return self.reason is not None
+
+    def leave_between(self, done: int, total: int) -> None:
+        """Leave if that was asked for and a task is left; each finished one is kept.
+
+        Args:
+            done: tasks finished.
+            total: tasks in all.
+
+        Raises:
+            StoppedEarly: after a stop signal.
+        """
+        if self.reason is not None and done < total:
+            raise StoppedEarly(
+                f"stopped by {self.reason} after {done} of {total} tasks, which are kept; the same command goes on"
+            )
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         if self.reason is not None and number == signal.SIGINT:

@@ -14,6 +14,7 @@ from rhodiff.config.identity import identity_hash
 from rhodiff.config.section import result_settings
 from rhodiff.errors import DataError
 from rhodiff.fields.transforms import Transform
+from rhodiff.runtime.stopping import listen_for_stop
 from rhodiff.sources.source import TRAIN
 from rhodiff.stages.comparison_set import ComparisonSet, FieldSet, compare_sets, read_comparisons, write_comparisons
 from rhodiff.stages.parts import WHOLE, Part
@@ -99,6 +100,7 @@ def evaluate(workspace: Workspace, part: Part = WHOLE) -> list[EvaluationTask]:
 
     Raises:
         DataError: if a cell is not sampled completely.
+        StoppedEarly: after a stop signal, with the comparison at hand finished.
     """
     tasks = evaluation_tasks(workspace)
     run = workspace.run_folder
@@ -107,13 +109,16 @@ def evaluate(workspace: Workspace, part: Part = WHOLE) -> list[EvaluationTask]:
         workspace.observer.note(f"statistics: all {len(part.of(tasks))} comparisons done before")
         return tasks
     space = ComparisonSpace(workspace)
-    for done, task in enumerate(todo, 1):
-        found = _compared(workspace, task, space)
-        path = run.statistics(task.identity)
-        cell = None if task.cell is None else task.cell.identity
-        write_comparisons(path, found, {"identity": task.identity, "samples": cell})
-        write_marker(run.statistics_marker(task.identity), [path / "zarr.json"])
-        workspace.observer.progress(done, len(todo), "training fields" if task.cell is None else task.cell.describe())
+    with listen_for_stop() as stop:
+        for done, task in enumerate(todo, 1):
+            found = _compared(workspace, task, space)
+            path = run.statistics(task.identity)
+            cell = None if task.cell is None else task.cell.identity
+            write_comparisons(path, found, {"identity": task.identity, "samples": cell})
+            write_marker(run.statistics_marker(task.identity), [path / "zarr.json"])
+            compared = "training fields" if task.cell is None else task.cell.describe()
+            workspace.observer.progress(done, len(todo), compared)
+            stop.leave_between(done, len(todo))
     return tasks
 
 

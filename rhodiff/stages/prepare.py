@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rhodiff.errors import ConfigError, DataError
+from rhodiff.runtime.stopping import listen_for_stop
 from rhodiff.sources.source import TEST, TRAIN, VALIDATION
 from rhodiff.stages.parts import WHOLE, Part
 from rhodiff.stages.workspace import Workspace
@@ -30,6 +31,9 @@ def prepare(workspace: Workspace, part: Part = WHOLE) -> Path:
 
     Returns:
         The data folder.
+
+    Raises:
+        StoppedEarly: after a stop signal, with the shard at hand finished.
     """
     folder = workspace.data_folder
     if folder.done.exists():
@@ -40,10 +44,12 @@ def prepare(workspace: Workspace, part: Part = WHOLE) -> Path:
     mine = part.of(range(num_shards(store.num_fields, store.shard_length)))
     todo = [shard for shard in mine if read_marker(folder.shard_marker(shard)) is None]
     started = time.perf_counter()
-    for done, shard in enumerate(todo):
-        _make_shard(workspace, store, shard)
-        rate = (done + 1) / (time.perf_counter() - started)
-        workspace.observer.progress(done + 1, len(todo), f"{rate * store.shard_length:.1f} fields/s")
+    with listen_for_stop() as stop:
+        for done, shard in enumerate(todo, 1):
+            _make_shard(workspace, store, shard)
+            rate = done / (time.perf_counter() - started)
+            workspace.observer.progress(done, len(todo), f"{rate * store.shard_length:.1f} fields/s")
+            stop.leave_between(done, len(todo))
     _finish(workspace, store)
     return folder.path
 

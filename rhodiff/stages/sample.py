@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rhodiff.errors import DataError
 from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.runtime.devices import configure_torch, resolve_device
+from rhodiff.runtime.stopping import listen_for_stop
 from rhodiff.stages.generation import Generated, SamplerPlan, generate, kept_steps, plan_sampler
 from rhodiff.stages.parts import WHOLE, Part
 from rhodiff.stages.reference import is_matched, matched_indices
@@ -48,6 +49,9 @@ def sample_sweep(workspace: Workspace, part: Part = WHOLE) -> list[Cell]:
 
     Returns:
         The cells of the whole sweep.
+
+    Raises:
+        StoppedEarly: after a stop signal, with the shard at hand finished.
     """
     check_sweep(workspace)
     runtime = workspace.experiment.runtime
@@ -71,13 +75,15 @@ def _run_tasks(workspace: Workspace, tasks: Sequence[SampleTask], device: torch.
     """Run the tasks, keeping one network loaded as long as the checkpoint stays the same."""
     loaded: tuple[str, RestoredModel] | None = None
     started = time.perf_counter()
-    for done, task in enumerate(tasks, 1):
-        digest = task.cell.checkpoint.digest
-        if loaded is None or loaded[0] != digest:
-            loaded = (digest, _restored(workspace, task.cell, device))
-        _run_task(workspace, task, loaded[1])
-        left_s = (time.perf_counter() - started) / done * (len(tasks) - done)
-        workspace.observer.progress(done, len(tasks), f"{task.cell.describe()}, {left_s:.0f} s left")
+    with listen_for_stop() as stop:
+        for done, task in enumerate(tasks, 1):
+            digest = task.cell.checkpoint.digest
+            if loaded is None or loaded[0] != digest:
+                loaded = (digest, _restored(workspace, task.cell, device))
+            _run_task(workspace, task, loaded[1])
+            left_s = (time.perf_counter() - started) / done * (len(tasks) - done)
+            workspace.observer.progress(done, len(tasks), f"{task.cell.describe()}, {left_s:.0f} s left")
+            stop.leave_between(done, len(tasks))
 
 
 def _restored(workspace: Workspace, cell: Cell, device: torch.device) -> RestoredModel:

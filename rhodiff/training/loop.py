@@ -98,7 +98,7 @@ class Trainer:
         done = state.iteration == self.settings.iterations
         if done or state.iteration % self.settings.metrics_every == 0:
             self._write_metrics(state.iteration, {**meter.read(state.iteration), "learning_rate": rate})
-            self.observer.progress(state.iteration, self.settings.iterations, meter.describe(state.iteration))
+        self.observer.progress(state.iteration, self.settings.iterations, meter.describe(state.iteration))
         stopping = stop_check.is_agreed(state.iteration) and not done
         if stopping or state.iteration in self._checkpoint_iterations:
             self._refuse_broken(state)

@@ -64,7 +64,9 @@ class Meter:
         return self._values
 
     def describe(self, iteration: int) -> str:
-        """The last reading with the time left, for people."""
+        """The last reading with the time left, for people; nothing before the first."""
+        if not self._values:
+            return ""
         speed = self._values["iterations_per_second"]
         left_s = (self._settings.iterations - iteration) / speed
         return f"loss {self._values['loss']:.4f}, {speed:.2f} it/s, {_duration(left_s)} left"
