@@ -37,9 +37,8 @@ def cancel(
     found = [one for one in planned if one is not None]
     if not dry_run:
         cancel_submissions(found, scheduler_for)
-    lines = [one.describe() for one in found] or ["nothing to cancel: nothing of it waits or runs"]
-    if dry_run and found:
-        lines = [f"would cancel: {line}" for line in lines]
+    verb = "would cancel" if dry_run else "cancelled"
+    lines = [f"{verb} {one.describe()}" for one in found] or ["nothing to cancel: nothing of it waits or runs"]
     if found and not dry_run:
         lines.append("'rhodiff-hpc retry' submits again what is not done")
     value = {"dry_run": dry_run, "cancelled": [_plain(one) for one in found]}

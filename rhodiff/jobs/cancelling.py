@@ -45,15 +45,16 @@ class Cancellation:
     is_whole: bool
 
     def describe(self) -> str:
-        """``submission 3 (sample): 4 running and 8 pending cancelled, 5 done stay done``."""
+        """``submission 3 (sample): 4 running and 8 pending; 5 done stay done``."""
         plan, counts = self.state.plan, self.state.count()
         chosen = set(self.elements)
         ended = [status.state for status in self.state.elements if status.element in chosen]
         numbers = [f"{ended.count(state)} {state.words}" for state in CANCELLABLE if state in ended]
         kept = counts.get(ElementState.DONE, 0)
-        rest = f", {kept} done stay done" if kept else ""
-        which = "" if self.is_whole else f" elements {describe_elements(self.elements)}"
-        return f"submission {plan.number} ({plan.stage}){which}: {' and '.join(numbers)} cancelled{rest}"
+        rest = f"; {kept} done stay{'s' * (kept == 1)} done" if kept else ""
+        noun = f", element{'s' * (len(self.elements) > 1)} {describe_elements(self.elements)}"
+        which = "" if self.is_whole else noun
+        return f"submission {plan.number} ({plan.stage}){which}: {' and '.join(numbers)}{rest}"
 
 
 def plan_cancellation(state: SubmissionState, only: Sequence[ElementState] = ()) -> Cancellation | None:

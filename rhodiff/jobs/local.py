@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rhodiff.errors import SubmissionRefusedError, SubmissionUncertainError
+from rhodiff.jobs.job_setup import setup_lines
 from rhodiff.jobs.local_dependencies import parse_conditions
 from rhodiff.jobs.local_processes import Machine, processes_of, signal_processes
 from rhodiff.jobs.local_record import LocalTask, PieceState, read_piece_state
@@ -57,17 +58,13 @@ class LocalScheduler:
         """The script that becomes the supervisor of a piece.
 
         Raises:
-            ConfigError: if a condition is none that local jobs know.
+            ConfigError: if a condition is none that local jobs know, or a line of the set-up has no effect.
         """
         parse_conditions(after)
-        exports = [f"export {name}={shlex.quote(value)}" for name, value in plan.environment.items()]
-        if plan.code is not None:
-            code = shlex.quote(str(folder.path.parent / plan.code))
-            exports.append(f'export PYTHONPATH={code}"${{PYTHONPATH:+:$PYTHONPATH}}"')
         words = [sys.executable, "-m", "rhodiff.jobs.local_runner", str(folder.path), "--piece", str(piece.index)]
         words += [word for condition in after for word in ("--after", condition)]
         head = ["#!/bin/bash", f"# {plan.job_name(piece.index)}"]
-        return "\n".join([*head, *plan.setup, *exports, f"exec {shlex.join(words)}", ""])
+        return "\n".join([*head, *setup_lines(folder, plan), f"exec {shlex.join(words)}", ""])
 
     def submit(self, folder: SubmissionFolder, plan: SubmissionPlan, piece: Piece, after: Sequence[str]) -> str:
         """Start the supervisor of a piece, unless it has one, and wait until it has its id.

@@ -12,10 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["JOB_ID", "JOB_INDEX", "Machine", "is_running", "processes_of", "signal_processes", "start_ticks"]
+from rhodiff.jobs.this_job import JOB_ID, JOB_INDEX
 
-JOB_ID = "RHODIFF_JOB_ID"
-JOB_INDEX = "RHODIFF_JOB_INDEX"
+__all__ = ["Machine", "is_running", "processes_of", "signal_processes", "start_ticks"]
 
 PROC = Path("/proc")
 ENDED_STATES = {"Z", "X"}

@@ -14,17 +14,19 @@ from types import FrameType
 
 from rhodiff.errors import StoppedEarly
 from rhodiff.jobs.local_dependencies import Awaited
-from rhodiff.jobs.local_processes import JOB_ID, JOB_INDEX, Machine
+from rhodiff.jobs.local_processes import Machine
 from rhodiff.jobs.local_record import LocalRecord
 from rhodiff.jobs.local_requests import RequestReader
 from rhodiff.jobs.local_slots import Slots
 from rhodiff.jobs.local_task import RunningTask, TimeLimit, describe_end
 from rhodiff.jobs.submission_plan import Piece, SubmissionPlan
+from rhodiff.jobs.this_job import JOB_ID, JOB_INDEX, RESTART
 from rhodiff.store.layout import SubmissionFolder
 
 __all__ = ["Supervisor", "body_command", "may_run_again"]
 
-RESTART = "RHODIFF_RESTART"
+LOCAL_REASON = "LocalCpus"
+"""Why jobs wait where other local jobs have this machine's CPUs; Slurm has no word for it."""
 LONGEST_NAP_S = 0.5
 DEPENDENCY_NAP_S = 1.0
 
@@ -81,6 +83,7 @@ class Supervisor:
         self._restarts: dict[int, int] = {}
         self._wakeup = _Wakeup()
         self._stopped = False
+        self._told = ""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
 
@@ -102,7 +105,7 @@ class Supervisor:
     def _wait_for(self, awaited: Sequence[Awaited]) -> None:
         here, open_ones = Machine.here(), list(awaited)
         if open_ones:
-            self.record.write({"task": None, "reason": "Dependency"})
+            self._tell("Dependency")
         while open_ones and self._waiting:
             self._obey()
             judged = [(one, one.is_met(here)) for one in open_ones]
@@ -161,14 +164,24 @@ class Supervisor:
 
     def _start(self) -> None:
         """Start as many waiting jobs as there is room for."""
-        while self._waiting and len(self._running) < (self.piece.throttle or self.piece.count):
+        while self._waiting:
+            if len(self._running) >= (self.piece.throttle or self.piece.count):
+                return self._tell("JobArrayTaskLimit")
             slots = self._slots.take(_cpus_of(self.plan), devices=self.plan.allocation.gpus_per_node > 0)
             if slots is None:
-                return
+                return self._tell(LOCAL_REASON)
             number = self._waiting.pop(0)
             log = self.folder.log(self.job_id, number if self.piece.is_array else None)
             self.record.write({"task": number, "state": "RUNNING"})
             self._running[number] = RunningTask(self.command, log, self._environment(number), slots, self.limit)
+
+        return None
+
+    def _tell(self, reason: str) -> None:
+        """Record why jobs wait, where that is new."""
+        if reason != self._told:
+            self._told = reason
+            self.record.write({"task": None, "reason": reason})
 
     def _environment(self, number: int) -> Mapping[str, str]:
         restarts = self._restarts.get(number, 0)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rhodiff.jobs.local_processes import JOB_ID, JOB_INDEX, processes_of, signal_processes
+from rhodiff.jobs.local_processes import processes_of, signal_processes
 from rhodiff.jobs.local_slots import SlotsTaken
+from rhodiff.jobs.this_job import JOB_ID, JOB_INDEX
 
 __all__ = ["RunningTask", "TimeLimit", "describe_end", "due_signal"]
 

@@ -49,6 +49,7 @@ REASONS = (
         never=True,
     ),
     PendingReason("BeginTime", "waits for its begin time (after a requeue: about two minutes)"),
+    PendingReason("LocalCpus", "other local jobs have the CPUs (or devices) of this machine"),
     PendingReason("JobArrayTaskLimit", "as many of its array run as its throttle allows"),
     PendingReason("Cleaning", "its last attempt is being cleaned up"),
     PendingReason("Licenses", "waits for a licence"),

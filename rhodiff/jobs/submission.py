@@ -15,7 +15,6 @@ from functools import cached_property
 import submitit
 
 from rhodiff.errors import (
-    ConfigError,
     EnvironmentLacksError,
     SchedulerUnreachableError,
     SubmissionRefusedError,
@@ -24,6 +23,7 @@ from rhodiff.errors import (
 from rhodiff.jobs import queue
 from rhodiff.jobs.calls import CallRecord
 from rhodiff.jobs.claim import read_claim
+from rhodiff.jobs.job_setup import setup_lines
 from rhodiff.jobs.sbatch_answers import SbatchAnswer, advise, read_answer
 from rhodiff.jobs.sbatch_call import SbatchCall
 from rhodiff.jobs.sbatch_options import check_paths, sbatch_options
@@ -191,26 +191,12 @@ def _executor(folder: SubmissionFolder, plan: SubmissionPlan, piece: Piece, afte
     executor.update_parameters(
         **{name.replace("-", "_"): value for name, value in options.items() if name in SUBMITITS},
         additional_parameters={name: value for name, value in options.items() if name not in SUBMITITS},
-        setup=_setup(folder, plan),
+        setup=setup_lines(folder, plan),
         stderr_to_stdout=True,
         use_srun=False,
         wckey=None,
     )
     return executor
-
-
-def _setup(folder: SubmissionFolder, plan: SubmissionPlan) -> list[str]:
-    """The site's lines, then what they left open; the pinned package goes before all others, the folder's too."""
-    if any(line.lstrip().startswith("#SBATCH") for block in plan.setup for line in block.splitlines()):
-        raise ConfigError("setup: an '#SBATCH' line has no effect there: give it under 'options' of the resources")
-    lines = list(plan.setup)
-    for name, value in plan.environment.items():
-        lines.append(f'[ -n "${{{name}+set}}" ] || export {name}={shlex.quote(value)}')
-    lines.append("export PYTHONSAFEPATH=1")
-    if plan.code is not None:
-        code = shlex.quote(str(folder.path.parent / plan.code))
-        lines.append(f'export PYTHONPATH={code}"${{PYTHONPATH:+:$PYTHONPATH}}"')
-    return lines
 
 
 def _body_command(folder: SubmissionFolder, piece: Piece) -> str:
