@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import BinaryIO
 
 from rhodiff import __version__
@@ -21,11 +22,11 @@ from rhodiff.runtime.code_state import PINNED_RECORD, describe_code
 from rhodiff.store.files import write_atomic
 from rhodiff.store.layout import JobsFolder
 
-__all__ = ["pin_code"]
+__all__ = ["name_code", "pin_code"]
 
 DIGEST_DIGITS = 12
 NO_TIME = (1980, 1, 1, 0, 0, 0)
-"""Time of all entries: the same code makes the same bytes."""
+"""Time of all entries."""
 UNCHECKED_HASH = (1).to_bytes(4, "little")
 
 
@@ -44,8 +45,13 @@ def pin_code(jobs: JobsFolder) -> str:
     content = _content()
     path = jobs.code(_digest(content))
     if not path.exists():
-        write_atomic(path, lambda handle: _write_zip(handle, path.name, content))
+        write_atomic(path, lambda handle: _write_zip(handle, path.absolute(), content))
     return path.name
+
+
+def name_code(jobs: JobsFolder) -> str:
+    """File name that :func:`pin_code` gives; nothing is written."""
+    return jobs.code(_digest(_content())).name
 
 
 def _content() -> dict[str, bytes]:
@@ -75,12 +81,16 @@ def _digest(content: Mapping[str, bytes]) -> str:
     return digest.hexdigest()[:DIGEST_DIGITS]
 
 
-def _write_zip(handle: BinaryIO, zip_name: str, content: Mapping[str, bytes]) -> None:
+def _write_zip(handle: BinaryIO, path: Path, content: Mapping[str, bytes]) -> None:
+    """Write sources and bytecode, whose file names are those that modules will have.
+
+    With others, ``inspect`` (pydantic reads docstrings with it) would search all modules for each class: seconds.
+    """
     with zipfile.ZipFile(handle, "w") as archive:
         for name, data in content.items():
             archive.writestr(zipfile.ZipInfo(name, NO_TIME), data)
             if name.endswith(".py"):
-                archive.writestr(zipfile.ZipInfo(f"{name}c", NO_TIME), _bytecode(data, f"{zip_name}/{name}"))
+                archive.writestr(zipfile.ZipInfo(f"{name}c", NO_TIME), _bytecode(data, str(path / name)))
 
 
 def _bytecode(source: bytes, name: str) -> bytes:
