@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -12,7 +12,9 @@ from rhodiff.config.experiment import Experiment
 from rhodiff.config.section import Section
 from rhodiff.errors import ConfigError
 
-__all__ = ["apply_overrides", "dump_experiment", "load_experiment", "parse_experiment", "read_yaml"]
+__all__ = ["apply_overrides", "dump_experiment", "load_experiment", "parse_experiment", "parse_section", "read_yaml"]
+
+AnySection = TypeVar("AnySection", bound=Section)
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -76,12 +78,26 @@ def parse_experiment(settings: Any, where: str) -> Experiment:
         settings: nested mappings, as read from YAML.
         where: named in the error.
     """
+    return parse_section(Experiment, settings, where)
+
+
+def parse_section(kind: type[AnySection], settings: Any, where: str) -> AnySection:
+    """Check plain settings against the schema of a section.
+
+    Args:
+        kind: the section.
+        settings: nested mappings, as read from YAML.
+        where: named in the error.
+
+    Raises:
+        ConfigError: naming every wrong key path, its value and what is allowed.
+    """
     if not isinstance(settings, dict):
         raise ConfigError(f"{where} must hold a mapping of sections, got {type(settings).__name__}")
     try:
-        return Experiment.model_validate(settings)
+        return kind.model_validate(settings)
     except ValidationError as error:
-        raise ConfigError(f"{where}:\n" + _explain_all(error, settings)) from None
+        raise ConfigError(f"{where}:\n" + _explain_all(error, settings, kind)) from None
 
 
 def apply_overrides(settings: Any, overrides: Sequence[str]) -> Any:
@@ -118,33 +134,33 @@ def dump_experiment(experiment: Experiment) -> str:
     return yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def _explain_all(error: ValidationError, settings: Any) -> str:
+def _explain_all(error: ValidationError, settings: Any, root: type[Section]) -> str:
     """One line a key path; the alternatives of a union are joined by "or"."""
     reasons: dict[str, tuple[list[str], str]] = {}
     for detail in error.errors():
         path = _key_path(detail["loc"], settings, is_missing=detail["type"] == "missing")
-        reason, hint = _reason(detail)
+        reason, hint = _reason(detail, root)
         reasons.setdefault(path, ([], hint))[0].append(reason)
     return "\n".join(
-        f"  {path or 'experiment'}: {'; or: '.join(dict.fromkeys(found))}{hint}"
+        f"  {path or root.__name__.lower()}: {'; or: '.join(dict.fromkeys(found))}{hint}"
         for path, (found, hint) in reasons.items()
     )
 
 
-def _reason(detail: Any) -> tuple[str, str]:
+def _reason(detail: Any, root: type[Section]) -> tuple[str, str]:
     if detail["type"] == "extra_forbidden":
-        return "unknown key", _suggestion(detail["loc"])
+        return "unknown key", _suggestion(detail["loc"], root)
     if detail["type"] == "missing":
-        return "missing", _description(detail["loc"])
+        return "missing", _description(detail["loc"], root)
     if detail["type"] == "union_tag_not_found":
-        return "its 'kind' is missing", f". Allowed: {', '.join(_kinds_at(detail['loc']))}"
+        return "its 'kind' is missing", f". Allowed: {', '.join(_kinds_at(detail['loc'], root))}"
     if detail["type"] == "union_tag_invalid":
-        given, allowed = str(detail["ctx"]["tag"]), _kinds_at(detail["loc"])
+        given, allowed = str(detail["ctx"]["tag"]), _kinds_at(detail["loc"], root)
         return f"unknown kind '{given}'", f"{_nearest(given, allowed)} Allowed: {', '.join(allowed)}"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ").replace("valid tuple", "valid list")
     if isinstance(detail["input"], dict | list):
         return message, ""
-    return f"got {detail['input']!r}, {message}", _description(detail["loc"])
+    return f"got {detail['input']!r}, {message}", _description(detail["loc"], root)
 
 
 def _key_path(location: tuple[int | str, ...], settings: Any, *, is_missing: bool) -> str:
@@ -168,20 +184,21 @@ def _sections_in(annotation: Any) -> Iterator[type[Section]]:
         yield from _sections_in(part)
 
 
-def _sections_at(location: tuple[int | str, ...]) -> list[type[Section]]:
-    sections: list[type[Section]] = [Experiment]
+def _sections_at(location: tuple[int | str, ...], root: type[Section]) -> list[type[Section]]:
+    sections: list[type[Section]] = [root]
     for key in location:
         if isinstance(key, int):
             continue
         tagged = [s for s in sections if "kind" in s.model_fields and s.model_fields["kind"].default == key]
-        sections = tagged or [
+        inside = [
             found for s in sections if key in s.model_fields for found in _sections_in(s.model_fields[key].annotation)
         ]
+        sections = tagged or inside or sections  # the last: the key of a mapping of sections
     return sections
 
 
-def _suggestion(location: tuple[int | str, ...]) -> str:
-    allowed = sorted({name for section in _sections_at(location[:-1]) for name in section.model_fields})
+def _suggestion(location: tuple[int | str, ...], root: type[Section]) -> str:
+    allowed = sorted({name for section in _sections_at(location[:-1], root) for name in section.model_fields})
     return f"{_nearest(str(location[-1]), allowed)} Allowed here: {', '.join(allowed)}"
 
 
@@ -190,14 +207,14 @@ def _nearest(given: str, allowed: Sequence[str]) -> str:
     return f"; did you mean '{nearest[0]}'?" if nearest else "."
 
 
-def _kinds_at(location: tuple[int | str, ...]) -> list[str]:
-    return [section.model_fields["kind"].default for section in _sections_at(location)]
+def _kinds_at(location: tuple[int | str, ...], root: type[Section]) -> list[str]:
+    return [section.model_fields["kind"].default for section in _sections_at(location, root)]
 
 
-def _description(location: tuple[int | str, ...]) -> str:
+def _description(location: tuple[int | str, ...], root: type[Section]) -> str:
     names = [key for key in location if isinstance(key, str)]
     while names:
-        for section in _sections_at(tuple(names[:-1])):
+        for section in _sections_at(tuple(names[:-1]), root):
             field = section.model_fields.get(names[-1])
             if field is not None and field.description:
                 return f" ({' '.join(field.description.split())})"

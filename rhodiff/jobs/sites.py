@@ -62,8 +62,10 @@ class SiteProfile(Section):
     """PMI type for ``srun --mpi``."""
     devices_per_node: Annotated[int, Field(ge=0)] = 0
     """Devices (tiles) of a node that get a process each; 0: a CPU cluster."""
+    devices_per_gpu: Count = 1
+    """Devices (tiles) in what Slurm counts as one GPU; 2 on Intel Max 1550 with ZE_FLAT_DEVICE_HIERARCHY=FLAT."""
     gres: str | None = None
-    """Generic resources for ``{count}`` devices, e.g. ``gpu:{count}``; null: ``--gpus-per-node``."""
+    """Generic resources for ``{count}`` GPUs, e.g. ``gpu:{count}``; null: ``--gpus-per-node``."""
     may_requeue: bool = True
     """Jobs may put themselves back into the queue."""
     resources: StageResources = StageResources()

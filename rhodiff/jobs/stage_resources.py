@@ -37,7 +37,7 @@ def merge_resources(*levels: StageResources) -> StageResources:
 
 
 def resources_of_stage(
-    profile: SiteProfile, stage: str, experiment: StageResources, flags: StageResources
+    profile: SiteProfile, stage: str, experiment: StageResources, flags: StageResources, *, is_trial: bool = False
 ) -> StageResources:
     """Resources of a stage's jobs.
 
@@ -46,6 +46,7 @@ def resources_of_stage(
         stage: name of the stage.
         experiment: ``jobs.<stage>`` of the experiment.
         flags: what the command line says.
+        is_trial: take the site's queue for trials.
 
     Raises:
         ConfigError: for a setting of experiment or command line that the stage cannot use.
@@ -54,7 +55,8 @@ def resources_of_stage(
     refuse_idle(stage, flags, None)
     shared = StageResources(**{n: v for n, v in profile.resources if n not in _idle_settings(stage)})
     own = next((found for name, found in profile.stages.items() if name == stage), StageResources())
-    return merge_resources(shared, own, experiment, flags)
+    trial = (profile.test,) if is_trial else ()
+    return merge_resources(shared, own, experiment, *trial, flags)
 
 
 def refuse_idle(stage: str, resources: StageResources, name: str | None, *, is_local: bool = False) -> None:
@@ -127,8 +129,8 @@ def allocate(stage: str, resources: StageResources, profile: SiteProfile, *, on_
 def _num_devices(resources: StageResources, profile: SiteProfile) -> int:
     """Devices of a node that a job gets; a whole node has those of the profile."""
     if resources.gpus_per_node is not None:
-        return resources.gpus_per_node
+        return resources.gpus_per_node * profile.devices_per_gpu
     if resources.gres is not None:
         counts = re.findall(r"gpu(?::[^:,()]+)?:(\d+)", resources.gres)
-        return sum(map(int, counts)) or int("gpu" in resources.gres)
+        return (sum(map(int, counts)) or int("gpu" in resources.gres)) * profile.devices_per_gpu
     return profile.devices_per_node if resources.exclusive else 0

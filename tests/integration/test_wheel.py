@@ -42,7 +42,7 @@ def run(installed, folder, *words):
 
 def test_shipped_files_are_in_the_wheel(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    for kind in ("configs", "workflows"):
+    for kind in ("configs", "workflows", "slurm"):
         shipped = {f"rhodiff/_shipped/{kind}/{path.name}" for path in (ROOT / kind).glob("*.yaml")}
         assert shipped
         assert shipped <= names
