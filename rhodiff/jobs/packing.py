@@ -39,7 +39,7 @@ class QueueRoom:
         max_array_size: most jobs of one array.
         max_submitted_jobs: most jobs of ours in the queue.
         num_queued_jobs: jobs of ours that are there.
-        num_reserved: jobs to leave room for, of later stages.
+        num_reserved: jobs to leave room for, of later stages, as far as a single job finds room beside them.
     """
 
     max_array_size: int | None = None
@@ -52,7 +52,7 @@ class QueueRoom:
         """Jobs that may be submitted now."""
         if self.max_submitted_jobs is None:
             return None
-        return max(0, self.max_submitted_jobs - self.num_queued_jobs - self.num_reserved)
+        return max(0, self.max_submitted_jobs - self.num_queued_jobs)
 
     def describe(self) -> str:
         """The limit on jobs, for people."""
@@ -123,7 +123,7 @@ def _forced_pack(num_elements: int, wishes: PackingWishes, room: QueueRoom) -> t
     wanted = min(wishes.pack or wishes.side_by_side, num_elements)
     if room.num_free is None:
         return wanted, [], []
-    most_jobs = room.num_free // wishes.chain
+    most_jobs = max(room.num_free - room.num_reserved, min(room.num_free, wishes.chain)) // wishes.chain
     if most_jobs < 1:
         links = f" with its chain of {wishes.chain}" if wishes.chain > 1 else ""
         raise SubmissionRefusedError(
