@@ -10,6 +10,7 @@ from typing import Literal
 
 from rhodiff.config.resources import StageResources
 from rhodiff.errors import ConfigError
+from rhodiff.jobs.cluster_facts import Cluster
 from rhodiff.jobs.costing import SubmissionCost, cost_submission
 from rhodiff.jobs.packing import Packing, PackingWishes, QueueRoom, pack_elements
 from rhodiff.jobs.sites import SiteProfile
@@ -30,6 +31,7 @@ class Target:
         site: name of the site profile.
         profile: the site profile.
         room: what the scheduler takes of us now.
+        facts: what the cluster has and allows; None without Slurm.
     """
 
     kind: Literal["slurm", "local"]
@@ -37,6 +39,7 @@ class Target:
     site: str
     profile: SiteProfile
     room: QueueRoom = field(default_factory=QueueRoom)
+    facts: Cluster | None = None
 
 
 @dataclass(frozen=True)
@@ -213,8 +216,10 @@ def _rules(work: Work, resources: StageResources, profile: SiteProfile) -> BodyR
 
 
 def _progress_glob(work: Work) -> str | None:
-    """A training's checkpoints; of the other stages all elements write into the same folders."""
-    return str(work.run.checkpoints.absolute() / "step-*.json") if work.stage == "train" else None
+    """A training's checkpoints; of other stages all elements write into one folder, and a trial does not go on."""
+    if work.stage != "train" or work.is_trial:
+        return None
+    return str(work.run.checkpoints.absolute() / "step-*.json")
 
 
 def _warnings(resources: StageResources, packing: Packing) -> list[str]:

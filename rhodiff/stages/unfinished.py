@@ -13,7 +13,7 @@ from rhodiff.stages.workspace import Workspace
 from rhodiff.store.field_store import num_shards
 from rhodiff.store.files import read_marker
 
-__all__ = ["NEEDS", "StageTasks", "find_tasks", "inputs_are_there"]
+__all__ = ["NEEDS", "StageTasks", "find_tasks", "inputs_are_there", "report_is_current"]
 
 NEEDS = {"train": "prepare", "sample": "train", "evaluate": "sample", "report": "evaluate"}
 """The stage whose results a stage reads, where there is one."""
@@ -39,7 +39,7 @@ class StageTasks:
 def find_tasks(workspace: Workspace, stage: str) -> StageTasks:
     """Tasks of a stage; those of a stage whose inputs are not there yet are counted as planned.
 
-    A training is one task, and so is a report, which is always made anew.
+    A training is one task, and so is a report, of which no marker tells what it was made from: it is to be done.
     """
     finders = {"prepare": _of_prepare, "train": _of_train, "sample": _of_sample, "evaluate": _of_evaluate}
     return finders[stage](workspace) if stage in finders else StageTasks(1, (0,))
@@ -54,6 +54,15 @@ def inputs_are_there(workspace: Workspace, stage: str) -> bool:
         "report": lambda: inputs_are_there(workspace, "evaluate") and not _of_evaluate(workspace).unfinished,
     }
     return stage not in checks or checks[stage]()
+
+
+def report_is_current(workspace: Workspace) -> bool:
+    """Whether the report is newer than all statistics that belong into it; its own settings are not looked at."""
+    if not inputs_are_there(workspace, "report") or not workspace.run_folder.report.exists():
+        return False
+    made = workspace.run_folder.report.stat().st_mtime
+    markers = [workspace.run_folder.statistics_marker(task.identity) for task in evaluation_tasks(workspace)]
+    return all(marker.stat().st_mtime <= made for marker in markers)
 
 
 def _of_prepare(workspace: Workspace) -> StageTasks:

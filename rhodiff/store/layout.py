@@ -123,8 +123,8 @@ class JobsFolder:
         return SubmissionFolder(self.path / f"{cluster}-{token}")
 
     def submissions(self) -> list["SubmissionFolder"]:
-        """All submissions that have a plan, in no order."""
-        return [SubmissionFolder(plan.parent) for plan in self.path.glob("*/plan.json")]
+        """All submissions that have a plan, in no order; those just being made (``.new-...``) do not count."""
+        return [SubmissionFolder(plan.parent) for plan in self.path.glob("[!.]*/plan.json")]
 
 
 @dataclass(frozen=True)
