@@ -16,6 +16,7 @@ from rhodiff.cli.init import init
 from rhodiff.cli.logs import logs
 from rhodiff.cli.run import run
 from rhodiff.cli.status import status
+from rhodiff.cli.submit import submit
 from rhodiff.errors import PeerEndedError, RhodiffError, StoppedEarly
 
 __all__ = ["app", "main"]
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command("init")(init)
 app.command("run")(run)
+app.command("submit")(submit)
 app.command("status")(status)
 app.command("logs")(logs)
 app.command("cancel")(cancel)

@@ -1,0 +1,47 @@
+"""Waiting at the terminal until submissions have ended."""
+
+import time
+from collections.abc import Sequence
+
+import typer
+
+from rhodiff.cli.console import Console
+from rhodiff.jobs.element_state import ElementState
+from rhodiff.jobs.selection import Selected
+from rhodiff.jobs.state import SubmissionState, observe_submissions
+
+__all__ = ["wait_for"]
+
+LOOK_S = 15.0
+"""Pause between questions to the scheduler, which all users share."""
+FIRST_LOOKS_S = (1.0, 2.0, 4.0, 8.0)
+"""Short jobs end soon."""
+
+
+def wait_for(console: Console, chosen: Sequence[Selected]) -> None:
+    """Wait until nothing of some submissions runs or waits any more.
+
+    Raises:
+        typer.Exit: with code 1 if something of them is not done then.
+    """
+    pauses = list(FIRST_LOOKS_S)
+    while True:
+        states = observe_submissions(chosen)
+        _show(console, states)
+        if not any(one.state.may_go_on_by_itself for state in states for one in state.elements):
+            break
+        time.sleep(pauses.pop(0) if pauses else LOOK_S)
+    left = [one for state in states for one in state.elements if one.state is not ElementState.DONE]
+    if left:
+        run, number = states[0].plan.run, states[0].plan.number
+        console.error(f"{len(left)} parts are not done: 'rhodiff-hpc why {run} {number}' says why")
+        raise typer.Exit(1)
+
+
+def _show(console: Console, states: Sequence[SubmissionState]) -> None:
+    elements = [one for state in states for one in state.elements]
+    done = sum(one.state is ElementState.DONE for one in elements)
+    counts: dict[str, int] = {}
+    for one in elements:
+        counts[one.state.value] = counts.get(one.state.value, 0) + 1
+    console.progress(done, len(elements), ", ".join(f"{number} {state}" for state, number in counts.items()))
