@@ -1,5 +1,6 @@
 """Stage train: one network from a prepared data set, on one or many processes, going on from what is there."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,6 +19,7 @@ from rhodiff.fields.transforms import Transform
 from rhodiff.models.build import build_model, count_parameters
 from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.runtime.devices import configure_torch, peak_memory_gb, resolve_device
+from rhodiff.runtime.launcher_variables import LINEAGE
 from rhodiff.runtime.places import Place
 from rhodiff.runtime.processes import Processes, join_processes
 from rhodiff.runtime.progress import Silent
@@ -29,7 +31,7 @@ from rhodiff.stages.training_data import conditions_of, fitted_transform, open_t
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.field_store import FieldStore
 from rhodiff.store.files import StorageError
-from rhodiff.store.locks import hold_lock
+from rhodiff.store.locks import EXPIRY_S, hold_lock
 from rhodiff.training.batches import BatchSource
 from rhodiff.training.checkpoints import Checkpoint, CheckpointFolder
 from rhodiff.training.loop import Trainer
@@ -95,7 +97,10 @@ def train(workspace: Workspace, place: Place) -> Checkpoint:
 @contextmanager
 def _training_lock(workspace: Workspace, processes: Processes) -> Iterator[None]:
     """The first process holds the lock of the run; if it cannot, all processes end."""
-    lock = hold_lock(workspace.run_folder.training_lock, f"training of {workspace.run_folder.path.name}")
+    run, lineage = workspace.run_folder, os.environ.get(LINEAGE)
+    # In a job nobody types the command again later: there it waits until a lock that a lost node left behind expires.
+    patience_s = EXPIRY_S + 30.0 if lineage is not None else 0.0
+    lock = hold_lock(run.training_lock, f"training of {run.path.name}", lineage=lineage, patience_s=patience_s)
     with ExitStack() as held:
         processes.on_first(lambda: held.enter_context(lock))
         yield

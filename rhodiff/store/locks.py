@@ -6,6 +6,9 @@ stale. Removing a stale lock is itself work that only one contender may do, and 
 found it stale a moment ago removes the lock of the one who has just taken it over. So it is done under a lock of its
 own, ``<name>.takeover``.
 
+Consecutive attempts of a job at the same work name the same lineage: no two of them ever run at a time, so that a
+lock of one's own lineage is a dead one's, though it was touched a moment ago on a node that has lost its power since.
+
 Not promised: an owner that was suspended for longer than ``expiry_s`` is not told that it lost its lock.
 """
 
@@ -14,9 +17,11 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from rhodiff.errors import RunBusyError
 from rhodiff.store.files import StorageError, storage_errors
@@ -25,25 +30,30 @@ __all__ = ["file_system_time", "hold_lock", "lock_owner"]
 
 EXPIRY_S = 300.0
 TOUCH_S = 30.0
+LOOK_S = 5.0
 
 
 @contextmanager
-def hold_lock(path: Path, work: str, expiry_s: float = EXPIRY_S) -> Iterator[None]:
+def hold_lock(
+    path: Path, work: str, expiry_s: float = EXPIRY_S, lineage: str | None = None, patience_s: float = 0.0
+) -> Iterator[None]:
     """Hold an exclusive lock for the length of the block.
 
     Args:
         path: lock file; its folder is made.
         work: what the lock is for, named in the error of whoever comes second.
         expiry_s: seconds without a touch after which the owner counts as dead.
+        lineage: name that this attempt shares with those before it; None: it has none before it.
+        patience_s: seconds to wait for a live owner to leave.
 
     Raises:
-        RunBusyError: if a live owner holds it.
+        RunBusyError: if a live owner holds it and does not leave in time.
     """
     token = secrets.token_hex(8)
-    owner = {"host": socket.gethostname(), "pid": os.getpid(), "work": work, "token": token}
+    owner = {"host": socket.gethostname(), "pid": os.getpid(), "work": work, "token": token, "lineage": lineage}
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    _acquire(path, json.dumps(owner), work, expiry_s)
+    _acquire_in_time(path, owner, work, expiry_s, patience_s)
     released = threading.Event()
     toucher = threading.Thread(target=_keep_touching, args=(path, token, released), daemon=True)
     toucher.start()
@@ -52,7 +62,7 @@ def hold_lock(path: Path, work: str, expiry_s: float = EXPIRY_S) -> Iterator[Non
     finally:
         released.set()
         toucher.join()
-        if _token(path) == token:
+        if _told(path, "token") == token:
             path.unlink(missing_ok=True)
 
 
@@ -69,18 +79,29 @@ def lock_owner(path: Path, expiry_s: float = EXPIRY_S) -> str | None:
         return None
 
 
-def _acquire(path: Path, owner: str, work: str, expiry_s: float) -> None:
+def _acquire_in_time(path: Path, owner: Mapping[str, Any], work: str, expiry_s: float, patience_s: float) -> None:
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            return _acquire(path, owner, work, expiry_s)
+        except RunBusyError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(LOOK_S)
+
+
+def _acquire(path: Path, owner: Mapping[str, Any], work: str, expiry_s: float) -> None:
     for _ in range(20):
         try:
             with storage_errors(path):
                 descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
-            if _is_stale(path, work, expiry_s):
+            if _is_stale(path, work, expiry_s, owner["lineage"]):
                 _take_away(path, owner, work, expiry_s)
             continue
         try:
             with storage_errors(path), os.fdopen(descriptor, "w") as handle:
-                handle.write(owner)
+                handle.write(json.dumps(owner))
         except StorageError:
             path.unlink(missing_ok=True)  # empty, it would count as one that is just being written
             raise
@@ -88,25 +109,25 @@ def _acquire(path: Path, owner: str, work: str, expiry_s: float) -> None:
     raise RunBusyError(f"{work}: the lock {path} changed hands too often; try again")
 
 
-def _take_away(path: Path, owner: str, work: str, expiry_s: float) -> None:
+def _take_away(path: Path, owner: Mapping[str, Any], work: str, expiry_s: float) -> None:
     """Remove a stale lock, if it is still there and still stale."""
     takeover = path.with_name(f"{path.name}.takeover")
     _acquire(takeover, owner, work, expiry_s)
     try:
-        if _is_stale(path, work, expiry_s):
+        if _is_stale(path, work, expiry_s, owner["lineage"]):
             path.unlink(missing_ok=True)
     finally:
         takeover.unlink(missing_ok=True)
 
 
-def _is_stale(path: Path, work: str, expiry_s: float) -> bool:
+def _is_stale(path: Path, work: str, expiry_s: float, lineage: str | None) -> bool:
     """Whether a lock is there and its owner is not; a lock that is gone is not stale: the next may be another's.
 
     Raises:
         RunBusyError: if a live owner holds it.
     """
     try:
-        holder = _live_owner(path, expiry_s)
+        holder = None if lineage is not None and _told(path, "lineage") == lineage else _live_owner(path, expiry_s)
     except FileNotFoundError:
         return False
     if holder is not None:
@@ -163,15 +184,16 @@ def _is_alive(pid: int) -> bool:
     return state not in {"Z", "X"}
 
 
-def _token(path: Path) -> str | None:
+def _told(path: Path, name: str) -> str | None:
+    """What a lock says of its owner; None where it says nothing."""
     try:
-        return str(json.loads(path.read_text())["token"])
-    except (FileNotFoundError, ValueError, KeyError):
+        return json.loads(path.read_text()).get(name)  # type: ignore[no-any-return]
+    except (FileNotFoundError, ValueError):
         return None
 
 
 def _keep_touching(path: Path, token: str, released: threading.Event) -> None:
     while not released.wait(TOUCH_S):
         with suppress(OSError):  # a hiccup of the file server: the next touch comes soon enough
-            if _token(path) == token:
+            if _told(path, "token") == token:
                 os.utime(path)

@@ -67,9 +67,10 @@ for _ in range(8):
 """
 
 
-def write_lock(path, *, host, pid, age_s=0.0):
+def write_lock(path, *, host, pid, age_s=0.0, lineage=None):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"host": host, "pid": pid, "work": "training of x", "token": "t"}))
+    owner = {"host": host, "pid": pid, "work": "training of x", "token": "t", "lineage": lineage}
+    path.write_text(json.dumps(owner))
     then = time.time() - age_s
     os.utime(path, (then, then))
 
@@ -221,3 +222,21 @@ def test_eight_contenders_that_die_with_the_lock_in_their_hands_lose_no_count(tm
     write_lock(tmp_path / "lock", host=socket.gethostname(), pid=2**22 + 1)
     subprocess.run([sys.executable, "-c", CONTEND, str(tmp_path), "12"], check=True, timeout=100)
     assert int((tmp_path / "counter").read_text()) == 8 * 12
+
+
+def test_a_lock_of_ones_own_lineage_is_a_dead_attempts(tmp_path):
+    """The node lost its power a second ago; the job runs again on another one."""
+    path = tmp_path / "lock"
+    write_lock(path, host="elsewhere", pid=1, lineage="rho/12ab/0")
+    with pytest.raises(RunBusyError):
+        hold_lock(path, "work", lineage="rho/34cd/0").__enter__()
+    with hold_lock(path, "work", lineage="rho/12ab/0"):
+        assert json.loads(path.read_text())["host"] == socket.gethostname()
+
+
+def test_who_has_patience_gets_the_lock_when_its_owner_leaves(tmp_path, monkeypatch):
+    path = tmp_path / "lock"
+    write_lock(path, host="elsewhere", pid=1)
+    monkeypatch.setattr(locks.time, "sleep", lambda _: path.unlink())
+    with hold_lock(path, "work", patience_s=60):
+        assert json.loads(path.read_text())["host"] == socket.gethostname()
