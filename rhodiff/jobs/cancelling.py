@@ -115,8 +115,8 @@ def _refuse_shared(state: SubmissionState, job: int, chosen: set[int]) -> None:
         number = state.plan.number
         together = describe_elements(others | (chosen & set(state.plan.elements_of(job))))
         raise ConfigError(
-            f"elements {describe_elements(others)} of submission {number} share a job with those to be cancelled and "
-            f"would end with them: cancel them together, as {number}:{together}"
+            f"submission {number}: element{'s' * (len(others) > 1)} {describe_elements(others)} would end too: "
+            f"a job is shared. Cancel all that share it, as {number}:{together}"
         )
 
 

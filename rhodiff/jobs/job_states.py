@@ -42,6 +42,12 @@ ENDS = {
     "REVOKED": "went to another cluster of the federation",
     "LAUNCH_FAILED": "did not start: Slurm could not launch it on its nodes",
 }
+LOCAL_ENDS = {
+    "SupervisorDied": (
+        "ended, or never began: the process that supervised it is gone (killed, or the machine was restarted)"
+    ),
+}
+"""What only jobs on local processes can meet, by the reason in their records."""
 
 
 def phase_of(record: JobRecord) -> JobPhase:
@@ -52,5 +58,7 @@ def phase_of(record: JobRecord) -> JobPhase:
 
 def describe_end(record: JobRecord) -> str:
     """How a job ended, as the end of a sentence that begins with the job."""
+    if record.reason in LOCAL_ENDS:
+        return LOCAL_ENDS[record.reason]
     word = record.state.split()[0].rstrip("+") if record.state.strip() else ""
     return ENDS.get(word, f"is in the state '{record.state}', which rhodiff does not know")

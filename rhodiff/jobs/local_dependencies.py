@@ -4,6 +4,7 @@ As with ``--kill-on-invalid-dep=yes`` a condition that can never be met ends the
 nobody knows is such a condition (Slurm lets the job run).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ def parse_conditions(after: Sequence[str]) -> list[tuple[str, str]]:
     pairs = []
     for text in after:
         kind, *ids = text.split(":")
-        if kind not in KINDS or not ids:
+        if kind not in KINDS or not ids or not all(re.fullmatch(r"\d+-\d+", job_id) for job_id in ids):
             raise ConfigError(f"'{text}' is no condition of local jobs: write {', '.join(KINDS)} and ids: afterok:ID")
         pairs += [(kind, job_id) for job_id in ids]
     return pairs

@@ -63,10 +63,10 @@ def describe_end(code: int, *, cancelled: bool, over_time: bool) -> dict[str, An
     exit_code = f"0:{-code}" if code < 0 else f"{code}:0"
     if cancelled:
         return {"state": "CANCELLED", "exit_code": exit_code}
+    if code == 0:  # Slurm would call it TIMEOUT even so
+        return {"state": "COMPLETED", "exit_code": exit_code}
     if over_time:
         return {"state": "TIMEOUT", "reason": "TimeLimit", "exit_code": exit_code}
-    if code == 0:
-        return {"state": "COMPLETED", "exit_code": exit_code}
     return {"state": "FAILED", "reason": "NonZeroExitCode", "exit_code": exit_code}
 
 
