@@ -75,13 +75,16 @@ def submit(
     quiet: Quiet = False,
 ) -> None:
     """Submit a stage to Slurm, or to processes of this machine; the same again never submits anything twice."""
+    from rhodiff.cli.submit_pipeline import submit_workflow
     from rhodiff.cli.submit_screen import show_outcome
+    from rhodiff.cli.submit_trial import await_trial
     from rhodiff.cli.waiting import wait_for
     from rhodiff.config.loading import load_experiment
     from rhodiff.config.resources import StageResources
     from rhodiff.jobs.stage_resources import allocate, refuse_idle
     from rhodiff.jobs.stage_submission import StageRequest, resources_of_request, submit_stage
     from rhodiff.jobs.targets import open_target, with_room_for
+    from rhodiff.jobs.trial_run import begin_trial
     from rhodiff.jobs.walltime import parse_walltime
     from rhodiff.stages.checks import check_experiment
     from rhodiff.stages.plan import plan_stage
@@ -119,11 +122,22 @@ def submit(
         },
     )
     console = Console(quiet=quiet, as_json=as_json)
+    if stage is Stage.PIPELINE:
+        name = workflow or "pipeline"
+        submit_workflow(console, config, overrides or [], name, flags, site, local=local, dry_run=dry_run, wait=wait)
+        return
     workspace = Workspace(load_experiment(config, overrides or []), config.resolve().parent, console)
     check_experiment(workspace)
     scheduler, target = open_target(workspace.experiment, workspace.run_folder.path.parent, site, local=local)
+    if test:
+        trial = begin_trial(workspace, flags, scheduler, target, dry_run=dry_run)
+        if dry_run:
+            show_outcome(console, trial, scheduler, None, workspace.run_folder.path.name)
+        else:
+            await_trial(console, workspace, flags, trial, target)
+        return
     waits_for = tuple(_dependency(workspace, word) for word in after or [])
-    request = StageRequest(stage.value, flags, waits_for, is_trial=test)
+    request = StageRequest(stage.value, flags, waits_for)
     resources = resources_of_request(workspace, request, target.profile)
     target = with_room_for(target, allocate(stage.value, resources, target.profile, on_devices=False))
     outcome = submit_stage(workspace, request, scheduler, target, dry_run=dry_run)
@@ -137,7 +151,15 @@ def submit(
 
 ONLY_FOR = {"workflow": (Stage.PIPELINE,), "test": (Stage.TRAIN,), "follow": (Stage.TRAIN,)}
 """Options that only some stages have."""
-EXCLUDE = (("dry-run", "wait"), ("dry-run", "follow"), ("wait", "follow"))
+EXCLUDE = (
+    ("dry-run", "wait"),
+    ("dry-run", "follow"),
+    ("wait", "follow"),
+    ("test", "wait"),
+    ("test", "follow"),
+    ("test", "after"),
+    ("workflow", "after"),
+)
 
 
 def _refuse_idle_options(stage: Stage, given: dict[str, bool]) -> None:
