@@ -15,8 +15,10 @@ from rhodiff.cli.data import app as data_app
 from rhodiff.cli.init import init
 from rhodiff.cli.logs import logs
 from rhodiff.cli.run import run
+from rhodiff.cli.site import app as site_app
 from rhodiff.cli.status import status
 from rhodiff.cli.submit import submit
+from rhodiff.cli.why import why
 from rhodiff.errors import PeerEndedError, RhodiffError, StoppedEarly
 
 __all__ = ["app", "main"]
@@ -34,9 +36,11 @@ app.command("init")(init)
 app.command("run")(run)
 app.command("submit")(submit)
 app.command("status")(status)
+app.command("why")(why)
 app.command("logs")(logs)
 app.command("cancel")(cancel)
 app.add_typer(data_app, name="data")
+app.add_typer(site_app, name="site")
 
 
 def _show_version(value: bool) -> None:

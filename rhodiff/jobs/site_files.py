@@ -7,10 +7,12 @@ from rhodiff.config.shipped import read_shipped, shipped_names
 from rhodiff.errors import ConfigError
 from rhodiff.jobs.sites import SiteProfile
 
-__all__ = ["GENERIC", "KIND", "list_sites", "load_site", "read_site_text"]
+__all__ = ["GENERIC", "KIND", "SITE_VARIABLE", "list_sites", "load_site", "read_site_text"]
 
 GENERIC = "generic"
 """The profile of a cluster that nothing is known about."""
+SITE_VARIABLE = "RHODIFF_SITE"
+"""Names the profile where neither command line nor experiment does."""
 KIND = "slurm"
 """Shipped folder of the profiles."""
 
