@@ -39,7 +39,7 @@ REASONS = (
     PendingReason(
         "Priority",
         "other jobs are before it in the queue",
-        "fewer nodes or a shorter walltime fit into gaps: cancel and submit again with a smaller --walltime",
+        "fewer nodes or a shorter walltime fit into gaps: cancel and submit again with a shorter --time",
     ),
     PendingReason("Dependency", "waits for another job to end"),
     PendingReason(
@@ -77,7 +77,7 @@ REASONS = (
     PendingReason(
         "PartitionTimeLimit",
         "it asks for more time than its partition allows",
-        "cancel it and submit again with a shorter --walltime (and --chain for the rest)",
+        "cancel it and submit again with a shorter --time (and --chain for the rest)",
         never=True,
     ),
     PendingReason("PartitionDown", "its partition is closed: jobs are taken and not started", ASK_SITE),

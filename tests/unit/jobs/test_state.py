@@ -124,7 +124,6 @@ def test_many_submissions_take_no_more_calls_than_one(tmp_path, slurm):
 )
 def test_no_answer_and_garbage_are_unknown_with_the_reason(tmp_path, slurm, text, code, error):
     plan, folder = make_big(tmp_path, done=2499)
-    folder.failed(2498)
     slurm("squeue", text, code=code, error=error)
     slurm("sacct", ended_row("14_499", "FAILED", plan.job_name(2)))
     state = observe(folder, plan)

@@ -1,0 +1,91 @@
+"""``rhodiff-hpc why``: why work waits, failed or stopped, and what to do."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from rhodiff.cli.console import Console
+from rhodiff.cli.job_options import RunWord, SelectorWord, States
+from rhodiff.cli.options import ConfigFile, JsonOutput
+from rhodiff.errors import SchedulerUnreachableError
+
+if TYPE_CHECKING:
+    from rhodiff.jobs.explanation import Finding
+    from rhodiff.jobs.state import SubmissionState
+
+__all__ = ["why"]
+
+MARGIN = 15
+
+
+def why(
+    run: RunWord = None,
+    selector: SelectorWord = None,
+    states: States = None,
+    config: ConfigFile = Path("rhodiff.yaml"),
+    as_json: JsonOutput = False,
+) -> None:
+    """Say why submitted work waits, failed or stopped, and what to do about it."""
+    from rhodiff.jobs.explanation import explain
+    from rhodiff.jobs.next_step import names_of, taken_on
+    from rhodiff.jobs.selection import runs_folder, select, split_words
+    from rhodiff.jobs.state import observe_submissions
+
+    name, words = split_words(run, selector)
+    seen = observe_submissions(select(runs_folder(config), name, words), records_of_all=True)
+    names, heirs = names_of(seen, with_run=name is not None), taken_on(seen)
+    shown = []
+    for state, number, taken in zip(seen, names, heirs, strict=True):
+        left = _left_of(state, taken, states or [])
+        shown.append((left, explain(left, number), taken))
+    lines = [line for left, findings, taken in shown for line in _draw(left, findings, taken)]
+    text = "\n".join(lines).strip("\n") or "nothing waits, and nothing failed: all is done"
+    Console(as_json=as_json).result(text, {"submissions": [_plain(state, found) for state, found, _ in shown]})
+    if any(state.is_unreachable for state in seen):
+        raise typer.Exit(SchedulerUnreachableError.exit_code)
+
+
+def _left_of(state: "SubmissionState", heirs: dict[int, int], states: list[Any]) -> "SubmissionState":
+    """Without elements that a later submission took on, and in the states that were asked for."""
+    kept = [one for one in state.elements if one.element not in heirs and (not states or one.state in states)]
+    return replace(state, elements=tuple(kept))
+
+
+def _draw(state: "SubmissionState", findings: "list[Finding]", heirs: dict[int, int]) -> list[str]:
+    from rhodiff.cli.wording import plural
+
+    if not findings:
+        return []
+    head = f"{state.plan.run}   submission {state.plan.number}, {state.plan.stage}"
+    if heirs:
+        head += f" ({plural(len(heirs), 'element')} taken on by submission {max(heirs.values())} left out)"
+    return [head, *(line for finding in findings for line in _draw_finding(state, finding)), ""]
+
+
+def _draw_finding(state: "SubmissionState", finding: "Finding") -> list[str]:
+    from rhodiff.cli.wording import plural, wrapped
+    from rhodiff.jobs.selection import describe_elements
+
+    single = len(state.plan.elements) == 1
+    count = "" if single else f"{plural(len(finding.elements), 'element')} ({describe_elements(finding.elements)}): "
+    lines = wrapped(f"{count}{finding.what}", MARGIN, f"  {finding.state.words}")
+    for text in finding.evidence:
+        lines += wrapped(text, MARGIN)
+    for text in finding.lines:
+        lines += wrapped(text, MARGIN + 2, " " * MARGIN + "| ")
+    if finding.log is not None:
+        lines.append(f"{'':{MARGIN}}log: {_short(finding.log)}")
+    return lines + (wrapped(finding.advice, MARGIN, "         next:") if finding.advice else [])
+
+
+def _short(path: Path) -> str:
+    """A path from here where that is shorter."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _plain(state: "SubmissionState", findings: "list[Finding]") -> dict[str, Any]:
+    found = [{**asdict(one), "state": one.state.value, "log": str(one.log) if one.log else None} for one in findings]
+    return {"run": state.plan.run, "number": state.plan.number, "stage": state.plan.stage, "findings": found}
