@@ -11,12 +11,10 @@ from rhodiff.jobs.limits import count_queued_jobs, find_room, read_limits
 from rhodiff.jobs.planning import Target
 from rhodiff.jobs.scheduler import Scheduler
 from rhodiff.jobs.scheduling import find_scheduler
-from rhodiff.jobs.sites import SiteProfile
+from rhodiff.jobs.site_files import GENERIC, SITE_VARIABLE, load_site
 from rhodiff.jobs.submission_plan import Allocation
 
-__all__ = ["SITE_VARIABLE", "open_target", "with_room_for"]
-
-SITE_VARIABLE = "RHODIFF_SITE"
+__all__ = ["open_target", "with_room_for"]
 
 
 def open_target(experiment: Experiment, runs: Path, site: str | None, *, local: bool) -> tuple[Scheduler, Target]:
@@ -32,8 +30,8 @@ def open_target(experiment: Experiment, runs: Path, site: str | None, *, local: 
         ConfigError: if there is no such profile, or it is wrong.
         SchedulerUnreachableError: if Slurm does not answer.
     """
-    name = site or experiment.jobs.site or os.environ.get(SITE_VARIABLE) or "generic"
-    profile = SiteProfile(description="any cluster", updated="2026-11-22", source="defaults")
+    name = site or experiment.jobs.site or os.environ.get(SITE_VARIABLE) or GENERIC
+    profile = load_site(name)
     kind: Literal["slurm", "local"] = "local" if local or which("sbatch") is None else "slurm"
     scheduler = find_scheduler(runs, kind)
     target = Target(kind, scheduler.cluster, name, profile, facts=read_limits() if kind == "slurm" else None)

@@ -74,6 +74,8 @@ def test_a_training_has_a_process_a_device():
     whole = allocate("train", StageResources(exclusive=True), profile(devices_per_node=6), on_devices=True)
     assert whole.tasks_per_node == 6
     assert allocate("train", StageResources(gpus_per_node=4), profile(), on_devices=False).tasks_per_node == 1
+    tiles = allocate("train", StageResources(gpus_per_node=4), profile(devices_per_gpu=2), on_devices=True)
+    assert (tiles.tasks_per_node, tiles.gpus_per_node) == (8, 4)
     asked = allocate("train", StageResources(gpus_per_node=4, tasks_per_node=2), profile(), on_devices=True)
     assert asked.tasks_per_node == 2
     assert allocate("sample", StageResources(gpus_per_node=4), profile(), on_devices=True).tasks_per_node == 1
