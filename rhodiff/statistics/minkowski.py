@@ -8,9 +8,9 @@ some of their cells reaches t, in two dimensions on the windows ``a b / c d`` of
     Euler / pi         = [ (N(a) + N(b) + N(c) + N(d)) / 4 - (N(ab) + N(ac) + N(bd) + N(cd)) / 2 + N(abcd) ] / pi
 
 The perimeter is Crofton's formula with the four directions of the grid, exact in the mean over orientations; the
-Euler characteristic is that of the 4-connected body. These are the definitions, and with ``open`` boundaries the values, of
-QuantImPy (Boelens & Tchelepi 2021, SoftwareX 16, 100823), which counts the (n - 1)^2 interior windows. ``periodic``
-wraps the windows around.
+Euler characteristic is that of the 4-connected body. These are the definitions, and with ``open`` boundaries the
+values, of QuantImPy (Boelens & Tchelepi 2021, SoftwareX 16, 100823), which counts the (n - 1)^2 interior windows.
+``periodic`` wraps the windows around.
 
 Every N over all thresholds is one reverse-cumulative histogram of minima of the cells' digitised values.
 
