@@ -11,6 +11,7 @@ import typer
 from rhodiff import __version__
 from rhodiff.cli.cancel import cancel
 from rhodiff.cli.console import Console
+from rhodiff.cli.cost import cost
 from rhodiff.cli.data import app as data_app
 from rhodiff.cli.init import init
 from rhodiff.cli.logs import logs
@@ -37,6 +38,7 @@ app.command("run")(run)
 app.command("submit")(submit)
 app.command("status")(status)
 app.command("why")(why)
+app.command("cost")(cost)
 app.command("logs")(logs)
 app.command("cancel")(cancel)
 app.add_typer(data_app, name="data")
