@@ -213,9 +213,10 @@ class _Command:
 
     def _follow(self, stage: Stage) -> None:
         """Work on each checkpoint as it appears."""
+        from rhodiff.jobs.training_end import why_training_ended
         from rhodiff.stages.follow import follow
 
-        follow(self.workspace, stage.value, lambda: None)
+        follow(self.workspace, stage.value, lambda: why_training_ended(self.workspace.run_folder))
 
     def _again(self, stage: Stage, *options: str) -> list[str]:
         """This command for one process of several."""

@@ -116,7 +116,7 @@ def trial_experiment(experiment: Experiment, folder: SubmissionFolder) -> Experi
             "optimizer": optimizer,
         }
     )
-    paths = experiment.paths.model_copy(update={"runs": folder.path.absolute() / "trial"})
+    paths = experiment.paths.model_copy(update={"runs": folder.trial.absolute()})
     return experiment.model_copy(update={"training": training, "paths": paths})
 
 
@@ -126,7 +126,7 @@ def read_trial(folder: SubmissionFolder) -> TrialMeasure:
     Raises:
         DataError: if its records are not there.
     """
-    runs = list((folder.path / "trial").glob("*/metrics"))
+    runs = list(folder.trial.glob("*/metrics"))
     if len(runs) != 1:
         raise DataError(f"{folder.path / 'trial'} holds no measured training: look at 'rhodiff-hpc why'")
     run = RunFolder(runs[0].parent)
@@ -256,4 +256,6 @@ def describe_trial(measure: TrialMeasure, estimate: TrialEstimate, nodes: int) -
 
 
 def _hours(hours: float) -> str:
-    return f"{hours:.2g} h" if hours >= 1 else f"{60 * hours:.2g} min"
+    if hours < 1 / 60:
+        return f"{3600 * hours:.0f} s"
+    return f"{hours:.3g} h" if hours >= 1 else f"{60 * hours:.2g} min"

@@ -1,5 +1,7 @@
 """Beginning and reading a trial of a training (:mod:`rhodiff.jobs.trial`); whoever asked for it waits in between."""
 
+import shutil
+
 from rhodiff.config.resources import StageResources
 from rhodiff.errors import ConfigError
 from rhodiff.jobs.planning import Target
@@ -55,6 +57,7 @@ def finish_trial(
     """
     assert outcome.folder is not None, "a trial that was begun has a folder"
     measure = read_trial(outcome.folder)
+    shutil.rmtree(outcome.folder.trial, ignore_errors=True)  # its checkpoint is as large as a real one
     allocation = _allocation(workspace, flags, target)
     resources = resources_of_stage(target.profile, "train", workspace.experiment.jobs.train, flags)
     terms = JobTerms(

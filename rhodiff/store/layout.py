@@ -195,6 +195,11 @@ class SubmissionFolder:
         return self.markers / f"piece-{piece:03d}.claim"
 
     @property
+    def trial(self) -> Path:
+        """Folder of the runs of a trial, while it lasts."""
+        return self.path / "trial"
+
+    @property
     def logs(self) -> Path:
         """Folder of the logs; it must exist before a job starts."""
         return self.path / "logs"
