@@ -1,6 +1,5 @@
 """One real Slurm cluster for all tests of this folder, brought up once, and whole again before each of them."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,13 +21,8 @@ def cluster() -> Iterator[Cluster]:
     if reason := why_not_here():
         pytest.skip(reason)
     cluster = new_cluster(Path(tempfile.mkdtemp(prefix="rho-slurm-")))
-    try:
-        cluster.up()
-        os.environ["SLURM_CONF"] = str(cluster.conf)
+    with cluster.running():
         yield cluster
-    finally:
-        os.environ.pop("SLURM_CONF", None)
-        cluster.down()
 
 
 @pytest.fixture(autouse=True)

@@ -83,6 +83,17 @@ class Cluster:
     def down(self) -> None:
         self._script("down.sh")
 
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """It is up within the block, and what Slurm's commands of this process ask."""
+        try:
+            self.up()
+            os.environ["SLURM_CONF"] = str(self.conf)
+            yield
+        finally:
+            os.environ.pop("SLURM_CONF", None)
+            self.down()
+
     def power_cut(self, *nodes: int) -> None:
         """Every process on nodes 1 to 4 dies at once."""
         self._script("down.sh", "node", *map(str, nodes))
