@@ -229,7 +229,7 @@ def _communicate(argv: tuple[str, ...], deadline_s: float, stdin: str | None, en
     except (FileNotFoundError, PermissionError) as error:
         raise EnvironmentLacksError(
             f"cannot run '{argv[0]}' ({error.strerror}): this machine has no Slurm on its PATH. "
-            "Load the site's Slurm module or log in to its login node; without Slurm, 'submit --local' uses processes of this machine"
+            "Load the site's Slurm module or log in to its login node; 'submit --local' does without Slurm"
         ) from error
     try:
         out, err = process.communicate(stdin, timeout=deadline_s)
