@@ -15,6 +15,7 @@ from rhodiff.cli.cost import cost
 from rhodiff.cli.data import app as data_app
 from rhodiff.cli.init import init
 from rhodiff.cli.logs import logs
+from rhodiff.cli.retry import retry
 from rhodiff.cli.run import run
 from rhodiff.cli.site import app as site_app
 from rhodiff.cli.status import status
@@ -41,6 +42,7 @@ app.command("why")(why)
 app.command("cost")(cost)
 app.command("logs")(logs)
 app.command("cancel")(cancel)
+app.command("retry")(retry)
 app.add_typer(data_app, name="data")
 app.add_typer(site_app, name="site")
 

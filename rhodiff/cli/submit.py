@@ -149,7 +149,12 @@ def submit(
         wait_for(console, _submissions(outcome))
 
 
-ONLY_FOR = {"workflow": (Stage.PIPELINE,), "test": (Stage.TRAIN,), "follow": (Stage.TRAIN,)}
+ONLY_FOR = {
+    "workflow": (Stage.PIPELINE,),
+    "test": (Stage.TRAIN,),
+    "follow": (Stage.TRAIN,),
+    "after": tuple(stage for stage in Stage if stage is not Stage.PIPELINE),
+}
 """Options that only some stages have."""
 EXCLUDE = (
     ("dry-run", "wait"),
@@ -158,7 +163,6 @@ EXCLUDE = (
     ("test", "wait"),
     ("test", "follow"),
     ("test", "after"),
-    ("workflow", "after"),
 )
 
 
