@@ -166,8 +166,21 @@ class _Judge:
             return self._never_handed_over(element)
         if not known:
             jobs = ", ".join(one.job for one in seen)
+            if self._left_its_arrays(element, seen):
+                return _status(element, ElementState.CANCELLED, f"job {jobs} was cancelled before it began", seen[-1])
             return _status(element, ElementState.UNKNOWN, f"the scheduler no longer knows job {jobs}", seen[-1])
         return self._ended(element, known[-1])
+
+    def _left_its_arrays(self, element: int, seen: list[_Seen]) -> bool:
+        """Whether the scheduler knows the arrays but not this task, which never began.
+
+        Slurm (seen with 22.05) keeps no record of a task that is cancelled by its index while it waits: it is no
+        longer in the array, and not in accounting.
+        """
+        names = {job_id: self.plan.job_name(piece) for piece, job_id in self.evidence.jobs.items()}
+        known = {record.job_id for record in self.evidence.records if record.name == names.get(record.job_id)}
+        arrays = {self.evidence.jobs[one.piece.index] for one in seen if one.piece.is_array}
+        return element not in self.marks.attempted and len(arrays) == len(seen) and arrays <= known
 
     def _never_handed_over(self, element: int) -> ElementStatus:
         pieces = {piece.index for piece in self.pieces_of.get(self.job_of[element], [])}

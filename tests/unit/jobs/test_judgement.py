@@ -132,6 +132,15 @@ def test_the_same_id_under_another_name_is_another_job(plan):
     assert (status.state, status.record) == (ElementState.UNKNOWN, None)
 
 
+def test_a_task_that_left_its_array_before_it_began_was_cancelled(plan):
+    others = [record(plan, "PENDING", 1), record(plan, "COMPLETED", 2)]
+    status = judged(plan, records=others)
+    assert (status.state, status.job) == (ElementState.CANCELLED, "12_0")
+    assert judged(plan, records=others, attempted=[0]).state is ElementState.UNKNOWN, "it began, and its end may lag"
+    stranger = JobRecord("12", "prepare-00000000-0", 1, "PENDING")
+    assert judged(plan, records=[stranger]).state is ElementState.UNKNOWN, "another set-up's job of the same id"
+
+
 def test_a_job_that_completed_without_a_marker_is_unknown_first_and_failed_later(plan):
     for seconds, state in [(-7200, "unknown"), (5, "unknown"), (59, "unknown"), (61, "failed"), (86400, "failed")]:
         ended = (NOW - timedelta(seconds=seconds)).isoformat()
