@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["why"]
 
-MARGIN = 15
+MARGIN = 16
 
 
 def why(
@@ -41,7 +41,7 @@ def why(
         left = _left_of(state, taken, states or [])
         shown.append((left, explain(left, number), taken))
     lines = [line for left, findings, taken in shown for line in _draw(left, findings, taken)]
-    text = "\n".join(lines).strip("\n") or "nothing waits, and nothing failed: all is done"
+    text = "\n".join(lines).strip("\n") or _nothing_to_say(seen)
     Console(as_json=as_json).result(text, {"submissions": [_plain(state, found) for state, found, _ in shown]})
     if any(state.is_unreachable for state in seen):
         raise typer.Exit(SchedulerUnreachableError.exit_code)
@@ -51,6 +51,15 @@ def _left_of(state: "SubmissionState", heirs: dict[int, int], states: list[Any])
     """Without elements that a later submission took on, and in the states that were asked for."""
     kept = [one for one in state.elements if one.element not in heirs and (not states or one.state in states)]
     return replace(state, elements=tuple(kept))
+
+
+def _nothing_to_say(seen: "list[SubmissionState]") -> str:
+    from rhodiff.cli.wording import counts_text
+    from rhodiff.jobs.element_state import ElementState
+
+    states = [one.state for state in seen for one in state.elements]
+    counts = {kind: states.count(kind) for kind in ElementState if kind in states}
+    return f"there is nothing to explain: {counts_text(counts)}"
 
 
 def _draw(state: "SubmissionState", findings: "list[Finding]", heirs: dict[int, int]) -> list[str]:
@@ -65,19 +74,21 @@ def _draw(state: "SubmissionState", findings: "list[Finding]", heirs: dict[int, 
 
 
 def _draw_finding(state: "SubmissionState", finding: "Finding") -> list[str]:
-    from rhodiff.cli.wording import plural, wrapped
+    from rhodiff.cli.wording import moment, plural, wrapped
     from rhodiff.jobs.selection import describe_elements
 
     single = len(state.plan.elements) == 1
     count = "" if single else f"{plural(len(finding.elements), 'element')} ({describe_elements(finding.elements)}): "
     lines = wrapped(f"{count}{finding.what}", MARGIN, f"  {finding.state.words}")
+    if finding.expected_start:
+        lines += wrapped(f"expected to start {moment(finding.expected_start)}", MARGIN)
     for text in finding.evidence:
         lines += wrapped(text, MARGIN)
     for text in finding.lines:
         lines += wrapped(text, MARGIN + 2, " " * MARGIN + "| ")
     if finding.log is not None:
         lines.append(f"{'':{MARGIN}}log: {_short(finding.log)}")
-    return lines + (wrapped(finding.advice, MARGIN, "         next:") if finding.advice else [])
+    return lines + (wrapped(finding.advice, MARGIN, "          next:") if finding.advice else [])
 
 
 def _short(path: Path) -> str:

@@ -21,6 +21,10 @@ __all__ = ["MOST_EXPLAINED", "Finding", "explain"]
 
 MOST_EXPLAINED = 200
 """Failures of a submission whose files are read."""
+MOST_TRIED = 20
+"""Running elements whose attempts are told."""
+JOB = re.compile(r"\bjob \d[\w-]*(, \d[\w-]*)*")
+"""What reasons that are the same may differ in."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Finding:
         lines: lines of a log that tell.
         log: that log.
         advice: what to do; empty where waiting is all.
+        expected_start: when the scheduler thinks that the first of them starts, ISO 8601; None where it does not say.
     """
 
     state: ElementState
@@ -44,6 +49,7 @@ class Finding:
     lines: tuple[str, ...] = ()
     log: Path | None = None
     advice: str = ""
+    expected_start: str | None = None
 
 
 def explain(state: SubmissionState, name: str) -> list[Finding]:
@@ -104,13 +110,16 @@ class _Explainer:
         done = self.state.of(ElementState.DONE)
         return [status.record.nodes for status in done if status.record and status.record.nodes]
 
-    def _attempts(self, elements: Sequence[int]) -> list[str]:
+    def _attempts(self, elements: Sequence[int], least: int = 2) -> list[str]:
         """Attempts in a row of the first element, where there were several."""
         history = read_histories(self.state, elements[:1]).get(elements[0], ())
-        if len(history) < 2:
+        if len(history) < least:
             return []
         which = f" at element {elements[0]}" if len(self.plan.elements) > 1 else ""
-        return [f"{len(history)} attempts{which}: " + "; ".join(_describe(attempt) for attempt in history[-4:])]
+        return [
+            f"{len(history)} attempt{'s' * (len(history) > 1)}{which}: "
+            + "; ".join(_describe(attempt) for attempt in history[-4:])
+        ]
 
     def pending(self) -> list[Finding]:
         groups: dict[str, list[ElementStatus]] = {}
@@ -129,7 +138,7 @@ class _Explainer:
         where = f" in the partition {allocation.partition}" if allocation.partition else ""
         starts = sorted(one.record.expected_start for one in group if one.record and one.record.expected_start)
         evidence = [f"{asked}{where}", *self._waited_for(word)]
-        evidence += [f"Slurm expects the first to start at {starts[0]}"] if starts else []
+        evidence += self._attempts(elements, least=1)
         job = (group[0].job or "").partition("_")[0]
         advice = reason.advice.format(job=job)
         if reason.never:
@@ -140,6 +149,7 @@ class _Explainer:
             f"{reason.meaning} ({word or 'no reason given'})",
             tuple(evidence),
             advice=advice,
+            expected_start=starts[0] if starts else None,
         )
 
     def _waited_for(self, word: str) -> list[str]:
@@ -151,9 +161,15 @@ class _Explainer:
         return [f"waits for {text}" for text in found] or ["waits for the job before it in its chain"] * is_chain
 
     def running(self) -> list[Finding]:
-        found = self.state.of(ElementState.RUNNING)
-        evidence = [text for status in found[:3] for text in self._attempts([status.element])]
-        return [Finding(ElementState.RUNNING, tuple(one.element for one in found), "at work", tuple(evidence))]
+        """Only what needed several attempts: nothing is to be said of the others."""
+        tried = {
+            one.element: self._attempts([one.element]) for one in self.state.of(ElementState.RUNNING)[:MOST_TRIED]
+        }
+        return [
+            Finding(ElementState.RUNNING, (element,), "at work again", tuple(evidence))
+            for element, evidence in tried.items()
+            if evidence
+        ]
 
     def stopped(self) -> list[Finding]:
         return self._by_reason(ElementState.STOPPED, f"rhodiff-hpc retry {self.name}   goes on where it stopped")
@@ -182,7 +198,7 @@ class _Explainer:
         groups: dict[str, list[int]] = {}
         for status in statuses:
             reason = reasons.get(status.element, status.reason) or _default_reason(kind)
-            groups.setdefault(re.sub(r"\bjob \S+", "its job", reason), []).append(status.element)
+            groups.setdefault(JOB.sub("its job", reason), []).append(status.element)
         return [Finding(kind, tuple(elements), why, advice=advice) for why, elements in groups.items()]
 
 
