@@ -13,7 +13,7 @@ from rhodiff.jobs.scheduler import Scheduler
 from rhodiff.jobs.submission_plan import Dependency, Piece, SubmissionPlan, read_plan
 from rhodiff.store.layout import SubmissionFolder
 
-__all__ = ["conditions_of", "submit_pieces"]
+__all__ = ["conditions_of", "is_all_done", "submit_pieces"]
 
 
 def submit_pieces(scheduler: Scheduler, folder: SubmissionFolder, plan: SubmissionPlan) -> dict[int, str]:
@@ -93,7 +93,7 @@ def _settle(scheduler: Scheduler, folder: SubmissionFolder, plan: SubmissionPlan
 
 def _conditions(other: SubmissionFolder, dependency: Dependency, plan: SubmissionPlan) -> list[str]:
     theirs = read_plan(other.plan)
-    if _is_done(other, theirs):
+    if is_all_done(other, theirs):
         return []
     if theirs.cluster != plan.cluster:
         raise ConfigError(
@@ -108,7 +108,8 @@ def _conditions(other: SubmissionFolder, dependency: Dependency, plan: Submissio
     return [f"{dependency.condition}:{job.job_id}" for job in jobs if job is not None]
 
 
-def _is_done(folder: SubmissionFolder, plan: SubmissionPlan) -> bool:
+def is_all_done(folder: SubmissionFolder, plan: SubmissionPlan) -> bool:
+    """Whether all elements of a submission are done, by their markers."""
     names = {path.name for path in folder.markers.iterdir()} if folder.markers.is_dir() else set()
     return all(folder.done(element).name in names for element in plan.elements)
 

@@ -11,22 +11,28 @@ for one job; what finds none is left for the same command later.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from rhodiff.config.experiment import Experiment
 from rhodiff.config.resources import StageResources
 from rhodiff.errors import SubmissionRefusedError
+from rhodiff.jobs.cancelling import cancel_submissions, plan_cancellation
+from rhodiff.jobs.element_state import ElementState
 from rhodiff.jobs.graph import GraphStep, PipelineGraph
+from rhodiff.jobs.handover import is_all_done
 from rhodiff.jobs.packing import QueueRoom
 from rhodiff.jobs.planning import Target
 from rhodiff.jobs.scheduler import Scheduler
 from rhodiff.jobs.shared_data import find_preparations
 from rhodiff.jobs.stage_resources import merge_resources
 from rhodiff.jobs.stage_submission import StageOutcome, StageRequest, submit_stage
-from rhodiff.jobs.submission_plan import Dependency, SubmissionPlan
+from rhodiff.jobs.state import SubmissionState
+from rhodiff.jobs.submission_plan import Dependency, SubmissionPlan, read_plan
 from rhodiff.stages.pipeline import StageName, Workflow
 from rhodiff.stages.workspace import Workspace
+from rhodiff.store.layout import SubmissionFolder
 
-__all__ = ["submit_pipeline", "with_workflow_resources"]
+__all__ = ["submit_pipeline", "waits_in_vain", "with_workflow_resources"]
 
 ALONE = StageResources(parts=1, pack=1, side_by_side=1)
 """A follower is one process."""
@@ -111,7 +117,10 @@ class _Driver:
         made.steps[stage], made.waits[stage] = step, ()
         if any(made.steps[one].kind == "left" for one in needs):
             return
-        outcome = self._ask(workspace, self._request(stage, made), num_later)
+        request = self._request(stage, made)
+        outcome = self._ask(workspace, request, num_later)
+        if outcome is not None and not self.dry_run and self._end_those_in_vain(workspace, outcome, request):
+            outcome = self._ask(workspace, request, num_later)
         if outcome is None:
             return
         live = tuple(one for one in needs if made.steps[one].kind != "done")
@@ -149,6 +158,14 @@ class _Driver:
             self._take_room(outcome.planned.plan)
         return outcome
 
+    def _end_those_in_vain(self, workspace: Workspace, outcome: StageOutcome, request: StageRequest) -> bool:
+        """End jobs that wait for what failed and was submitted again: the scheduler may take its time to do so."""
+        runs = workspace.run_folder.path.parent
+        vain = [live for live in outcome.live if waits_in_vain(live, runs, request.after)]
+        planned = [found for live in vain if (found := plan_cancellation(live)) is not None]
+        cancel_submissions(planned, lambda *_: self.scheduler)
+        return bool(planned)
+
     def _look(self, workspace: Workspace, request: StageRequest) -> StageOutcome | None:
         """What is done or live needs no room."""
         target = replace(self.target, room=QueueRoom(), facts=None)
@@ -166,11 +183,28 @@ class _Driver:
         if _data_of(workspace) in self._hosts:
             host, step, waits = self._hosts[_data_of(workspace)]
             return GraphStep(name, "prepare", "done" if step.kind == "done" else "live", host=host), waits
+        if workspace.data_folder.done.exists():
+            return None
         found = find_preparations(workspace, self.target.cluster, lambda *_: self.scheduler)
         if not found:
             return None
         host = found[0].submission.partition("/")[0]
         return GraphStep(name, "prepare", "live", host=host), found
+
+
+def waits_in_vain(live: SubmissionState, runs: Path, after: Sequence[Dependency]) -> bool:
+    """Whether a submission waits for one that has ended without being done.
+
+    Args:
+        live: how it stands.
+        runs: folder of all runs.
+        after: what it would wait for if it were submitted now.
+    """
+    if len(live.of(ElementState.PENDING)) < len(live.elements):
+        return False
+    current = {dependency.submission for dependency in after}
+    others = [SubmissionFolder(runs / one.submission) for one in live.plan.after if one.submission not in current]
+    return any(not is_all_done(folder, read_plan(folder.plan)) for folder in others)
 
 
 def _data_of(workspace: Workspace) -> str:
