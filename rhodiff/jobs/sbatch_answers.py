@@ -49,7 +49,6 @@ ADVICE = (
         "requested node configuration",
         "ask for less a node, or for another partition: 'sinfo -Nel' shows what there is",
     ),
-    ("memory specification can not be", "lower memory_gb: 'sinfo -o \"%P %m\"' shows the MB of the nodes"),
     ("invalid generic resource", "correct gres or gpus_per_node: 'sinfo -o \"%P %G\"' shows what there is"),
     ("invalid feature specification", "correct constraint: 'sinfo -o \"%P %f\"' shows the features of the nodes"),
     ("invalid job array", "lower parts, or put more of them into a job (pack)"),

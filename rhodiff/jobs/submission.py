@@ -86,7 +86,9 @@ class BodyExecutor(submitit.SlurmExecutor):
     def accepted_id(self, answer: SbatchAnswer) -> str:
         """Id of a job that was accepted; raises as :meth:`_submit_command` does where it was not."""
         if answer.verdict == "refused":
-            raise SubmissionRefusedError(f"Slurm refused {self.script}: {answer.words}. {advise(answer.words)}")
+            raise SubmissionRefusedError(
+                f"Slurm refused {self.script}: {answer.words}. What to do: {advise(answer.words)}"
+            )
         if answer.verdict == "unsent":
             raise SchedulerUnreachableError(
                 f"Slurm does not answer, and nothing was submitted: {answer.words}. Repeat the command when "
