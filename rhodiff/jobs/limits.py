@@ -30,7 +30,7 @@ from rhodiff.jobs.sites import SiteLimits
 from rhodiff.jobs.slurm_commands import ask_slurm
 from rhodiff.jobs.submission_plan import Allocation
 
-__all__ = ["count_queued_jobs", "find_room", "read_cluster_name", "read_limits"]
+__all__ = ["count_queued_jobs", "find_room", "forget_limits", "read_cluster_name", "read_limits"]
 
 ACCOUNTING_DEADLINE_S = 10.0
 
@@ -52,7 +52,13 @@ def read_cluster_name() -> str:
         SchedulerUnreachableError: if the controller does not answer.
         EnvironmentLacksError: if there is no Slurm here.
     """
-    return _read_config(os.environ.get("SLURM_CONF"))["ClusterName"]
+    return _read_cluster_name(os.environ.get("SLURM_CONF"))
+
+
+def forget_limits() -> None:
+    """Ask again next time: for processes that outlive a change of the cluster."""
+    _read_limits.cache_clear()
+    _read_cluster_name.cache_clear()
 
 
 def count_queued_jobs() -> tuple[QueuedJobs, ...]:
@@ -127,14 +133,18 @@ def _qos(cluster: Cluster, name: str | None) -> QosLimits | None:
 
 
 @lru_cache(maxsize=4)
-def _read_config(_slurm_conf: str | None) -> dict[str, str]:
+def _read_cluster_name(_slurm_conf: str | None) -> str:
+    return _read_config()["ClusterName"]
+
+
+def _read_config() -> dict[str, str]:
     return parse_config(ask_slurm(["scontrol", "show", "config"]).text())
 
 
 @lru_cache(maxsize=4)
-def _read_limits(slurm_conf: str | None) -> Cluster:
+def _read_limits(_slurm_conf: str | None) -> Cluster:
     with ThreadPoolExecutor(max_workers=5) as pool:
-        config = pool.submit(_read_config, slurm_conf)
+        config = pool.submit(_read_config)
         partitions = pool.submit(ask_slurm, ["scontrol", "show", "partition", "--all", "--oneliner"])
         nodes = pool.submit(ask_slurm, ["sinfo", "-h", "-a", "-e", "-o", NODE_FORMAT])
         user = ["show", "user", getpass.getuser(), "withassoc", f"format={ASSOCIATION_FIELDS}"]
