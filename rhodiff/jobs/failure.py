@@ -45,7 +45,7 @@ class Failure:
     @property
     def cause(self) -> str:
         """What equal failures have in common: cause and error without their numbers."""
-        return re.sub(r"\d+", "#", " ".join([self.what, self.state, *self.lines[:1]]))
+        return re.sub(r"\d+", "#", " ".join([self.what, *self.lines[:1]]))
 
 
 def read_failure(state: SubmissionState, status: ElementStatus) -> Failure:
