@@ -7,14 +7,14 @@ whatever session or process group it made for itself. Linux only (``/proc``).
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rhodiff.jobs.this_job import JOB_ID, JOB_INDEX
 
-__all__ = ["Machine", "is_running", "processes_of", "signal_processes", "start_ticks"]
+__all__ = ["Machine", "is_running", "processes_of", "processes_with", "signal_processes", "start_ticks"]
 
 PROC = Path("/proc")
 ENDED_STATES = {"Z", "X"}
@@ -59,7 +59,12 @@ def is_running(pid: int, ticks: int) -> bool:
 
 def processes_of(job_id: str, index: int | None = None) -> list[int]:
     """Running processes of a local job, or of one of its tasks, without ourselves."""
-    wanted = {f"{JOB_ID}={job_id}".encode()} | (set() if index is None else {f"{JOB_INDEX}={index}".encode()})
+    return processes_with({JOB_ID: job_id} | ({} if index is None else {JOB_INDEX: str(index)}))
+
+
+def processes_with(variables: Mapping[str, str]) -> list[int]:
+    """Our running processes that were started with some environment variables, without ourselves."""
+    wanted = {f"{name}={value}".encode() for name, value in variables.items()}
     return [pid for pid in _own_processes() if wanted <= _environment(pid) and start_ticks(pid) is not None]
 
 

@@ -65,7 +65,7 @@ def test_what_has_ended_is_not_cancelled():
 
 
 def test_a_job_is_not_taken_from_under_others_that_share_it():
-    with pytest.raises(ConfigError, match="element 1 would end too.*1:0-1"):
+    with pytest.raises(ConfigError, match=r"element 1 would end too.*1:0-1"):
         plan_cancellation(stand("rrpp", chosen=[0], pack=2))
     assert plan_cancellation(stand("rrpp", chosen=[0, 1], pack=2)).jobs == ("12_0",)
     assert plan_cancellation(stand("drpp", chosen=[1], pack=2)).jobs == ("12_0",)
