@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from rhodiff.cli.console import Console
 from rhodiff.cli.wording import plural
+from rhodiff.jobs.element_state import ElementState
 from rhodiff.jobs.scheduler import Scheduler
 from rhodiff.jobs.standing import describe_live
 from rhodiff.jobs.submission_plan import Allocation, SubmissionPlan
@@ -34,8 +35,12 @@ def show_outcome(
     """
     for live in outcome.live:
         console.note(f"{outcome.stage} of {run}: already submitted as {describe_live(live)}")
-        if live.plan.elements and any(status.state.value == "failed" for status in live.elements):
-            console.note(f"  failed parts run again with 'rhodiff-hpc retry {run} {live.plan.number}'")
+        if live.of(ElementState.FAILED, ElementState.CANCELLED, ElementState.STOPPED):
+            console.note(
+                f"  what failed or was cancelled of it runs again with 'rhodiff-hpc retry {run} {live.plan.number}'"
+            )
+        elif live.of(ElementState.UNKNOWN):
+            console.note(f"  what is unknown runs again with 'rhodiff-hpc retry --force {run} {live.plan.number}'")
     if outcome.planned is not None:
         for warning in outcome.planned.warnings:
             console.warn(warning)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import typer
 
 from rhodiff.cli.console import Console
+from rhodiff.cli.wording import counts_text
 from rhodiff.jobs.element_state import ElementState
 from rhodiff.jobs.selection import Selected
 from rhodiff.jobs.state import SubmissionState, observe_submissions
@@ -41,7 +42,6 @@ def wait_for(console: Console, chosen: Sequence[Selected]) -> None:
 def _show(console: Console, states: Sequence[SubmissionState]) -> None:
     elements = [one for state in states for one in state.elements]
     done = sum(one.state is ElementState.DONE for one in elements)
-    counts: dict[str, int] = {}
-    for one in elements:
-        counts[one.state.value] = counts.get(one.state.value, 0) + 1
-    console.progress(done, len(elements), ", ".join(f"{number} {state}" for state, number in counts.items()))
+    states_of = [one.state for one in elements]
+    counts = {state: states_of.count(state) for state in ElementState if state in states_of}
+    console.progress(done, len(elements), counts_text(counts))

@@ -126,9 +126,10 @@ def _forced_pack(num_elements: int, wishes: PackingWishes, room: QueueRoom) -> t
     most_jobs = max(room.num_free - room.num_reserved, min(room.num_free, wishes.chain)) // wishes.chain
     if most_jobs < 1:
         links = f" with its chain of {wishes.chain}" if wishes.chain > 1 else ""
+        shorter = ", or shorten the chain" if wishes.chain > 1 else ""
         raise SubmissionRefusedError(
             f"no job{links} can be submitted now: {room.describe()}. Wait until some have ended, or cancel "
-            f"some{' or shorten the chain' if wishes.chain > 1 else ''}"
+            f"some{shorter}"
         )
     forced = -(-num_elements // most_jobs)
     if forced <= wanted:

@@ -144,8 +144,7 @@ def plan_retry(
 
 
 def _moved(command: Sequence[str], old: SubmissionFolder, token: str, cluster: str) -> tuple[str, ...]:
-    """The command with the settings of the new submission's folder, wherever the run is now."""
-    jobs = RunFolder(old.path.parent.parent).jobs
-    config = str(jobs.submission(cluster, token).config)
-    position = list(command).index("-c") + 1
-    return (*command[:position], config, *command[position + 1 :])
+    """The command with the settings of the new submission's folder, wherever the run was when the old was made."""
+    there = "/".join(old.config.parts[-2:])
+    config = str(RunFolder(old.path.parent.parent).jobs.submission(cluster, token).config)
+    return tuple(config if word.endswith(f"/{there}") else word for word in command)

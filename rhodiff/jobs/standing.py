@@ -48,7 +48,7 @@ def is_live(submission: SubmissionState) -> bool:
 
 def describe_live(submission: SubmissionState) -> str:
     """``submission 3 (job 12: 4 running, 2 pending)``."""
-    counts = ", ".join(f"{number} {state.value}" for state, number in submission.count().items())
+    counts = ", ".join(f"{number} {state.words}" for state, number in submission.count().items())
     jobs = " and ".join(dict.fromkeys(submission.jobs.values()))
     return f"submission {submission.plan.number} ({f'job {jobs}' if jobs else 'not in the queue yet'}: {counts})"
 
