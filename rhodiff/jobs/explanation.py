@@ -207,10 +207,11 @@ def _default_reason(kind: ElementState) -> str:
 
 
 def _describe(attempt: Attempt) -> str:
-    ran = f" after {attempt.elapsed_s:.0f} s" if attempt.elapsed_s is not None else ""
-    new = "" if attempt.progress is not False else ", nothing new"
-    why = f" ({attempt.reason})" if attempt.reason else ""
-    return f"{attempt.number} on {attempt.nodes} {attempt.verdict or 'runs'}{ran}{why}{new}"
+    ends = {None: "runs", "again": "ended", "lost": "was lost"}
+    text = f"{attempt.number} on {attempt.nodes} {ends.get(attempt.verdict, attempt.verdict)}"
+    text += f" after {attempt.elapsed_s:.0f} s" if attempt.elapsed_s is not None else ""
+    text += f", {attempt.reason}" if attempt.reason else ""
+    return text + (", with nothing new" if attempt.progress is False and attempt.verdict != "done" else "")
 
 
 def _describe_other(folder: SubmissionFolder) -> str:

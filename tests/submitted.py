@@ -3,10 +3,13 @@
 import getpass
 import secrets
 
+from rhodiff.jobs.attempts import Attempt, write_end, write_start
 from rhodiff.jobs.calls import CallRecord
 from rhodiff.jobs.submission_plan import Allocation, BodyRules, Launch, Piece, SubmissionPlan
 from rhodiff.store.files import write_json
 from rhodiff.store.layout import JobsFolder
+
+STARTED = {"started": "2026-01-01T00:00:00.000Z"}
 
 
 def make_plan(*, num_elements=4, elements=None, pieces=None, pack=1, **changes):
@@ -54,3 +57,15 @@ def hand_over(folder, plan, jobs):
         if job is not None:
             record.accept(piece, plan.job_name(piece), job)
     return folder
+
+
+def attempt(folder, element, number, *, ended=True, **values):
+    """Record an attempt at an element."""
+    record = Attempt(
+        number,
+        **{"job": f"12_{element}", "restart": number - 1, "nodes": "rho1", "host": "rho1", **STARTED, **values},
+    )
+    write_start(folder.attempts(element), record)
+    if ended:
+        write_end(folder.attempts(element), record)
+    return record
