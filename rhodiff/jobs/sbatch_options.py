@@ -57,7 +57,7 @@ SETTINGS = {
 }
 """Options that have a setting of their own."""
 
-OPTION_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+OPTION_NAME = re.compile(r"[a-z][a-z0-9]+([-_][a-z0-9]+)*")
 
 
 def sbatch_options(
