@@ -45,6 +45,7 @@ ADVICE = (
     ("qosmaxsubmitjobperuser", "wait until some of your jobs have ended, or put more parts into a job (pack)"),
     ("job violates accounting/qos policy", "a limit on submitted jobs, size or time: 'sacctmgr show qos' lists them"),
     ("requested time limit is invalid", "lower walltime_min: 'sinfo -o \"%P %l\"' shows the limit of each partition"),
+    ("memory specification can not be", "lower memory_gb: 'sinfo -o \"%P %m\"' shows the MB of the nodes"),
     (
         "requested node configuration",
         "ask for less a node, or for another partition: 'sinfo -Nel' shows what there is",

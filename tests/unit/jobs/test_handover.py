@@ -1,4 +1,4 @@
-"""Handing over pieces: each once, whatever the scheduler does in between. Real drivers and a real Slurm: tests/slurm."""
+"""Handing over pieces: each once, whatever the scheduler does in between (real drivers: tests/slurm)."""
 
 import pytest
 from submitted import hand_over, make_plan, submitted

@@ -59,9 +59,8 @@ def test_the_line_of_acceptance_is_found_among_a_sites_own_words():
 
 def test_a_refusal_keeps_slurms_words_in_one_line():
     words = read_answer(REFUSED[0]).words
-    assert words == (
-        "error: invalid partition specified: nope; error: Batch job submission failed: Invalid partition name specified"
-    )
+    refused = "Batch job submission failed: Invalid partition name specified"
+    assert words == f"error: invalid partition specified: nope; error: {refused}"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A call of sbatch: its answer goes straight into a file, whoever waits for it, and a licence that is revoked holds."""
+"""A call of sbatch: its answer goes straight into a file, whoever waits for it; a revoked licence holds."""
 
 import json
 import os
