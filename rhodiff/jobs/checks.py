@@ -86,8 +86,10 @@ def _account_problems(allocation: Allocation, cluster: Cluster) -> Iterator[str]
             yield f"no account is named and you have no default one; name one of {_listed(accounts)}"
     if allocation.qos and cluster.qos and allocation.qos not in cluster.qos:
         yield f"there is no QOS '{allocation.qos}'; {_choose(allocation.qos, _own_qos(allocation, cluster))}"
-    elif allocation.qos and cluster.enforces_qos and allocation.qos not in (own := _own_qos(allocation, cluster)):
-        yield f"QOS '{allocation.qos}' is not open to you; {_choose(allocation.qos, own)}"
+    elif allocation.qos and cluster.enforces_qos:
+        own = _own_qos(allocation, cluster)
+        if own and allocation.qos not in own:
+            yield f"QOS '{allocation.qos}' is not open to you; {_choose(allocation.qos, own)}"
 
 
 def _own_qos(allocation: Allocation, cluster: Cluster) -> list[str]:
