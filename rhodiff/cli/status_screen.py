@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rhodiff.cli.wording import counts_text, duration, moment, plural, wrapped
+from rhodiff.cli.wording import counts_text, duration, elements_text, moment, plural, wrapped
 from rhodiff.jobs.attempts import Attempt
 from rhodiff.jobs.details import Progress
 from rhodiff.jobs.element_state import ElementState, ElementStatus
 from rhodiff.jobs.pending_reasons import explain_pending
-from rhodiff.jobs.selection import describe_elements
 from rhodiff.jobs.state import SubmissionState
 
 __all__ = ["Row", "draw_table"]
@@ -136,7 +135,7 @@ def _why_waiting(status: ElementStatus) -> str:
 def _heir_lines(row: Row) -> list[str]:
     if not row.heirs:
         return []
-    numbers = describe_elements(set(row.heirs.values()))
+    numbers = elements_text(set(row.heirs.values()))
     return wrapped(f"{plural(len(row.heirs), 'unfinished element')} taken on by submission {numbers}", 15)
 
 
@@ -153,7 +152,7 @@ def _draw_elements(row: Row) -> list[str]:
     shown = list(groups.values())
     lines = [line for group in shown[:MOST_LINES] for line in _draw_group(row, group)]
     rest = {status.element for group in shown[MOST_LINES:] for status in group}
-    return [*lines, *(wrapped(f"and {describe_elements(rest)}", 15) if rest else []), *_next_lines(row)]
+    return [*lines, *(wrapped(f"and {elements_text(rest)}", 15) if rest else []), *_next_lines(row)]
 
 
 def _draw_group(row: Row, group: Sequence[ElementStatus]) -> list[str]:
@@ -161,7 +160,7 @@ def _draw_group(row: Row, group: Sequence[ElementStatus]) -> list[str]:
     parts = [status.state.words, *(_facts(row, status) if len(group) == 1 else [])]
     reason = _reason(row, status)
     text = ", ".join(parts) + (f": {reason}" if reason else "")
-    label = describe_elements({one.element for one in group})
+    label = elements_text({one.element for one in group})
     if len(label) > 13:
         return [*wrapped(label, 5), *wrapped(text, 15)]
     return wrapped(text, 15, f"{label:>13} ")

@@ -74,11 +74,10 @@ def _draw(state: "SubmissionState", findings: "list[Finding]", heirs: dict[int, 
 
 
 def _draw_finding(state: "SubmissionState", finding: "Finding") -> list[str]:
-    from rhodiff.cli.wording import moment, plural, wrapped
-    from rhodiff.jobs.selection import describe_elements
+    from rhodiff.cli.wording import elements_text, moment, plural, wrapped
 
     single = len(state.plan.elements) == 1
-    count = "" if single else f"{plural(len(finding.elements), 'element')} ({describe_elements(finding.elements)}): "
+    count = "" if single else f"{plural(len(finding.elements), 'element')} ({elements_text(finding.elements)}): "
     lines = wrapped(f"{count}{finding.what}", MARGIN, f"  {finding.state.words}")
     if finding.expected_start:
         lines += wrapped(f"expected to start {moment(finding.expected_start)}", MARGIN)

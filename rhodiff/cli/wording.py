@@ -1,14 +1,16 @@
 """Numbers, times and lists as the screens about jobs write them."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from rhodiff.jobs.element_state import ElementState
+from rhodiff.jobs.selection import describe_elements
 
-__all__ = ["WIDTH", "counts_text", "duration", "moment", "plural", "wrapped"]
+__all__ = ["WIDTH", "counts_text", "duration", "elements_text", "moment", "plural", "wrapped"]
 
 WIDTH = 80
+MOST_RANGES = 24
 
 
 def duration(seconds: float) -> str:
@@ -44,6 +46,14 @@ def counts_text(counts: Mapping[ElementState, int]) -> str:
     if sum(counts.values()) == 1:
         return next(iter(counts)).words
     return ", ".join(f"{count:,} {state.words}" for state, count in counts.items())
+
+
+def elements_text(elements: Collection[int]) -> str:
+    """Numbers as a selector has them; where there are many, so that lines can be broken, and not all of them."""
+    ranges = describe_elements(set(elements)).split(",")
+    if len(ranges) > MOST_RANGES:
+        return ", ".join([*ranges[: MOST_RANGES - 2], "...", ranges[-1]])
+    return (", " if len(ranges) > 6 else ",").join(ranges)
 
 
 def wrapped(text: str, indent: int, first: str = "") -> list[str]:
