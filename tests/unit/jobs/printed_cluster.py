@@ -19,8 +19,8 @@ FIXED = (
 )
 PARTITIONS = f"""\
 PartitionName=main AllowGroups=ALL AllowAccounts=ALL AllowQos=ALL Default=YES QoS=N/A DefaultTime=00:10:00 \
-GraceTime=0 MaxNodes=UNLIMITED MaxTime=UNLIMITED MaxCPUsPerNode=UNLIMITED Nodes=rq[1-2] PriorityTier=10 PreemptMode=OFF \
-State=UP TotalCPUs=8 TotalNodes=2 MaxMemPerNode=UNLIMITED TRES=cpu=8,mem=8000M,node=2,billing=8,gres/gpu=16 {FIXED}
+GraceTime=0 MaxNodes=UNLIMITED MaxTime=UNLIMITED MaxCPUsPerNode=UNLIMITED Nodes=rq[1-2] PriorityTier=10 \
+PreemptMode=OFF State=UP TotalCPUs=8 TotalNodes=2 MaxMemPerNode=UNLIMITED TRES=cpu=8,mem=8000M,node=2,billing=8,gres/gpu=16 {FIXED}
 PartitionName=preempt AllowGroups=ALL AllowAccounts=ALL AllowQos=ALL Default=NO QoS=N/A DefaultTime=00:10:00 \
 GraceTime=10 MaxNodes=UNLIMITED MaxTime=UNLIMITED MaxCPUsPerNode=UNLIMITED Nodes=rq[1-2] PriorityTier=1 \
 PreemptMode=REQUEUE State=UP TotalCPUs=8 TotalNodes=2 MaxMemPerNode=UNLIMITED {FIXED}
@@ -31,8 +31,8 @@ PartitionName=closed AllowGroups=ALL AllowAccounts=ALL AllowQos=ALL Default=NO Q
 MaxNodes=UNLIMITED MaxTime=UNLIMITED MaxCPUsPerNode=UNLIMITED Nodes=rq1 PreemptMode=REQUEUE State=DOWN TotalCPUs=4 \
 TotalNodes=1 MaxMemPerNode=UNLIMITED {FIXED}
 PartitionName=limited AllowGroups=ALL AllowAccounts=ALL DenyQos=long Default=NO QoS=tight DefaultTime=NONE \
-GraceTime=0 MaxNodes=UNLIMITED MaxTime=1-00:00:00 MaxCPUsPerNode=2 Nodes=rq[1-2] PreemptMode=REQUEUE State=UP TotalCPUs=8 \
-TotalNodes=2 MaxMemPerNode=2000 {FIXED}
+GraceTime=0 MaxNodes=UNLIMITED MaxTime=1-00:00:00 MaxCPUsPerNode=2 Nodes=rq[1-2] PreemptMode=REQUEUE State=UP \
+TotalCPUs=8 TotalNodes=2 MaxMemPerNode=2000 {FIXED}
 """
 ASSOCIATIONS = """\
 root|quay|test||long,normal,tight||10|30|||3-00:00:00
