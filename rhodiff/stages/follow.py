@@ -122,7 +122,7 @@ def _wait_for_checkpoints(
             elif monotonic() - idle_since > patience.idle_s:
                 minutes = f"{patience.idle_s / 60:.3g} minutes"
                 raise StoppedEarly(_left(done, f"nobody has worked on the training for {minutes}"))
-            workspace.observer.progress(len(done), planned, "waiting for the next checkpoint")
+            workspace.observer.progress(len(done), max(planned, len(done) + 1), "waiting for the next checkpoint")
             _pause(pause_s, stop, done)
             pause_s = min(2 * pause_s, patience.longest_s)
 
