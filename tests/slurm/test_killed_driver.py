@@ -101,3 +101,14 @@ def test_one_driver_killed_again_and_again_gets_there(cluster, earlier, held, tm
         kill_somewhere(driver, chance, number)
     finish(driver)
     check_exactly_one_job_each(cluster, [driver], earlier)
+
+
+@pytest.mark.slow
+def test_eight_drivers_at_a_time_submit_each_piece_once(cluster, earlier, held, tmp_path):
+    driver = Driver(tmp_path / "runs" / "run", held)
+    processes = [driver.start() for _ in range(8)]
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0] * 8
+    check_exactly_one_job_each(cluster, [driver], earlier)
+    assert count_calls([driver]) == {"intent": 3, "accepted": 3}
