@@ -14,6 +14,8 @@ __all__ = ["Row", "draw_table"]
 
 MOST_PROGRESS = 3
 MOST_LINES = 30
+SUSPICIOUS = 0.5
+"""Share of the stall time-out without a step that is worth a question."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _running_lines(row: Row) -> list[str]:
     if len(row.state.elements) == 1:
         return [line for status in running for line in _one_running(row, status)]
     shown = [(status, row.progress[status.element]) for status in running if status.element in row.progress]
-    lines = [wrapped(f"{status.element}: {_progress_text(beat)}", 15) for status, beat in shown[:MOST_PROGRESS]]
+    lines = [wrapped(f"{status.element}: {_progress_text(row, beat)}", 15) for status, beat in shown[:MOST_PROGRESS]]
     return [line for several in lines for line in several]
 
 
@@ -105,12 +107,16 @@ def _one_running(row: Row, status: ElementStatus) -> list[str]:
     if len(attempts) > 1:
         parts.append(f"attempt {len(attempts)}")
     lines = wrapped(status.reason or ", ".join(parts), 15) if status.reason or parts else []
-    return [*lines, *(wrapped(_progress_text(beat), 15) if beat else [])]
+    return [*lines, *(wrapped(_progress_text(row, beat), 15) if beat else [])]
 
 
-def _progress_text(beat: Progress) -> str:
+def _progress_text(row: Row, beat: Progress) -> str:
     text = f"{beat.done:,}/{beat.total:,}" + (f", {beat.text}" if beat.text else "")
-    return text if beat.quiet_s is None else f"{text}; no sign of life for {duration(beat.quiet_s)}: stalled?"
+    if beat.quiet_s is None:
+        return text
+    limit_s = row.state.plan.rules.stall_timeout_s
+    is_long = limit_s is not None and beat.quiet_s > SUSPICIOUS * limit_s
+    return f"{text}; last step {duration(beat.quiet_s)} ago" + (": stalled?" if is_long else "")
 
 
 def _waiting_lines(row: Row) -> list[str]:
@@ -182,6 +188,6 @@ def _facts(row: Row, status: ElementStatus) -> list[str]:
         f"on {record.nodes}" if record else "": record is not None and bool(record.nodes),
         duration(record.elapsed_s) if record else "": record is not None and record.elapsed_s > 0,
         f"attempt {len(attempts)}": len(attempts) > 1,
-        _progress_text(row.progress[element]) if element in row.progress else "": element in row.progress,
+        _progress_text(row, row.progress[element]) if element in row.progress else "": element in row.progress,
     }
     return [text for text, holds in facts.items() if holds]

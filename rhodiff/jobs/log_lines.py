@@ -24,12 +24,12 @@ def telling_lines(lines: Sequence[str]) -> list[str]:
     Args:
         lines: the end of a log.
     """
+    theirs = [line for line in lines if OURS.search(line) or not NOISE.search(line)]
     for pattern in (OURS, PYTHON, OTHERS):
-        found = [number for number, line in enumerate(lines) if pattern.search(line)]
+        found = [number for number, line in enumerate(theirs) if pattern.search(line)]
         if found:
             following = 3 if pattern is OURS else 1  # our errors may go on below, indented
-            last = lines[found[-1] : found[-1] + following]
+            last = theirs[found[-1] : found[-1] + following]
             goes_on = [last[0], *(line for line in last[1:] if line.startswith("  "))]
             return [line[:LONGEST] for line in goes_on]
-    kept = [line[:LONGEST] for line in lines if not NOISE.search(line)]
-    return kept[-MOST_LINES:]
+    return [line[:LONGEST] for line in theirs[-MOST_LINES:]]

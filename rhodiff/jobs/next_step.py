@@ -61,7 +61,7 @@ def advise(state: SubmissionState, name: str, heirs: dict[int, int]) -> str:
         return f"rhodiff-hpc why {name}   then   rhodiff-hpc retry {name}"
     if any(_never_starts(status) for status in having(ElementState.PENDING)):
         return f"rhodiff-hpc why {name}"
-    if having(ElementState.STOPPED, ElementState.CANCELLED) and not is_live:
+    if having(ElementState.STOPPED) and not is_live:
         return f"rhodiff-hpc retry {name}   goes on with what is not done"
     if having(ElementState.UNKNOWN) and not state.silence:
         return f"rhodiff-hpc why {name}"

@@ -82,7 +82,7 @@ def test_progress_and_attempts_of_a_training_are_shown(call, runs):
     assert "stalled" not in out
     long_ago = folder.heartbeat(0).stat().st_mtime - 1500
     os.utime(folder.heartbeat(0), (long_ago, long_ago))
-    assert "no sign of life for 25 min: stalled?" in " ".join(call("status").out.split())
+    assert "left; last step 25 min ago: stalled?" in " ".join(call("status").out.split())
 
 
 def test_what_waits_says_why_and_until_when(call, runs):
