@@ -30,6 +30,7 @@ __all__ = ["file_system_time", "hold_lock", "lock_owner"]
 
 EXPIRY_S = 300.0
 TOUCH_S = 30.0
+WRITTEN_WITHIN_S = 10.0
 LOOK_S = 5.0
 
 
@@ -147,8 +148,8 @@ def _live_owner(path: Path, expiry_s: float) -> str | None:
         return None
     try:
         owner = json.loads(text)
-    except ValueError:  # created a moment ago and not yet written
-        return "another process, just starting,"
+    except ValueError:  # created a moment ago and not yet written, or its owner was killed in between
+        return "another process, just starting," if age_s < WRITTEN_WITHIN_S else None
     if owner["host"] == socket.gethostname() and not _is_alive(int(owner["pid"])):
         return None
     return f"process {owner['pid']} on {owner['host']} ({owner['work']}, seen {max(age_s, 0):.0f} s ago)"

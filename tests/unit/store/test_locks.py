@@ -240,3 +240,13 @@ def test_who_has_patience_gets_the_lock_when_its_owner_leaves(tmp_path, monkeypa
     monkeypatch.setattr(locks.time, "sleep", lambda _: path.unlink())
     with hold_lock(path, "work", patience_s=60):
         assert json.loads(path.read_text())["host"] == socket.gethostname()
+
+
+def test_a_lock_whose_owner_was_killed_before_it_could_sign_is_taken_over(tmp_path):
+    path = tmp_path / "lock"
+    path.touch()
+    with pytest.raises(RunBusyError, match="just starting"), hold_lock(path, "work"):
+        pass
+    os.utime(path, (time.time() - 20, time.time() - 20))
+    with hold_lock(path, "work"):
+        assert path.read_text()
