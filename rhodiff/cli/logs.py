@@ -97,7 +97,7 @@ class _Screen:
             self._write("(it has printed nothing yet)\n")
             return
         text, end = read_tail(log.path, self.num_lines)
-        self._write(f"    {log.path}\n{text}" + "\n" * bool(text and not text.endswith("\n")))
+        self._write(f"    {_from_here(log.path)}\n{text}" + "\n" * bool(text and not text.endswith("\n")))
         self._followed[log.path], self._shown = FollowedLog(log.path, end), log.path
 
     def follow(self, chosen: "Sequence[Selected]", found: "Sequence[ElementLog]") -> None:
@@ -146,7 +146,7 @@ class _Screen:
         for path, log in self._followed.items():
             text = log.read()
             if text and path != self._shown:
-                self._write(f"==> {path} <==\n")
+                self._write(f"==> {_from_here(path)} <==\n")
                 self._shown = path
             self._write(text)
 
@@ -159,6 +159,12 @@ def _pause(watched: "Sequence[Selected]") -> float:
     """Seconds between questions to the scheduler; local processes are not shared with anybody."""
     is_local = all(one.plan.scheduler == "local" for one in watched)
     return LOCAL_LOOK_S if is_local or FASTER in os.environ else LOOK_S
+
+
+def _from_here(path: Path) -> Path:
+    """A path as it is typed here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _plain(log: "ElementLog", num_lines: int) -> dict[str, Any]:
