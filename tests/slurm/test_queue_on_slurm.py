@@ -139,6 +139,12 @@ def test_jobs_of_others_are_not_ended_without_a_word(slurm, faulty):
         cancel(["7"])
 
 
+def test_jobs_that_have_ended_are_no_error_in_the_words_of_any_slurm(slurm, faulty):
+    cancel(["99999"])
+    faulty("scancel", "echo 'scancel: error: Kill job error on job id 99999: Invalid job id specified' >&2; exit 1")
+    cancel(["99999"])
+
+
 def test_no_slurm_is_said_so(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EnvironmentLacksError, match="no Slurm"):

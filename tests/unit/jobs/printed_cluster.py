@@ -20,7 +20,7 @@ FIXED = (
 PARTITIONS = f"""\
 PartitionName=main AllowGroups=ALL AllowAccounts=ALL AllowQos=ALL Default=YES QoS=N/A DefaultTime=00:10:00 \
 GraceTime=0 MaxNodes=UNLIMITED MaxTime=UNLIMITED MaxCPUsPerNode=UNLIMITED Nodes=rq[1-2] PriorityTier=10 \
-PreemptMode=OFF State=UP TotalCPUs=8 TotalNodes=2 MaxMemPerNode=UNLIMITED TRES=cpu=8,mem=8000M,node=2,billing=8,gres/gpu=16 {FIXED}
+PreemptMode=OFF State=UP TotalCPUs=8 TotalNodes=2 MaxMemPerNode=UNLIMITED {FIXED}
 PartitionName=preempt AllowGroups=ALL AllowAccounts=ALL AllowQos=ALL Default=NO QoS=N/A DefaultTime=00:10:00 \
 GraceTime=10 MaxNodes=UNLIMITED MaxTime=UNLIMITED MaxCPUsPerNode=UNLIMITED Nodes=rq[1-2] PriorityTier=1 \
 PreemptMode=REQUEUE State=UP TotalCPUs=8 TotalNodes=2 MaxMemPerNode=UNLIMITED {FIXED}
