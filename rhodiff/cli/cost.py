@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rhodiff.jobs.cost import Spending
     from rhodiff.jobs.sites import Charge
     from rhodiff.jobs.state import SubmissionState
+    from rhodiff.jobs.usage import Usage
 
 __all__ = ["cost"]
 
@@ -25,11 +26,12 @@ MARGIN_MIN = 5
 
 @dataclass(frozen=True)
 class _Line:
-    """A submission, what it took, and the site's rate."""
+    """A submission, what it took, the site's rate, and how busy its jobs were."""
 
     state: "SubmissionState"
     spent: "Spending"
     charge: "Charge | None"
+    usage: "Sequence[Usage]" = ()
 
 
 def cost(
@@ -42,11 +44,19 @@ def cost(
     from rhodiff.jobs.cost import spending_of
     from rhodiff.jobs.selection import runs_folder, select, split_words
     from rhodiff.jobs.state import observe_submissions
+    from rhodiff.jobs.usage import measure_usage
 
     console = Console(as_json=as_json)
     seen = observe_submissions(select(runs_folder(config), *split_words(run, selector)), records_of_all=True)
     charges = _charges({state.plan.site for state in seen}, console)
-    lines = [_Line(state, spending_of(state), charges[state.plan.site]) for state in seen]
+    jobs = [job for state in seen if state.plan.scheduler == "slurm" and state.records for job in state.jobs.values()]
+    used = measure_usage(list(dict.fromkeys(jobs)))
+    lines = [
+        _Line(
+            state, spending_of(state), charges[state.plan.site], [used[j] for j in state.jobs.values() if j in used]
+        )
+        for state in seen
+    ]
     console.result("\n".join(_draw(lines)), {"submissions": [_plain(line) for line in lines]})
 
 
@@ -74,6 +84,7 @@ def _draw(lines: Sequence[_Line]) -> list[str]:
             text.append(run)
         name = f"{plan.number:>4} {plan.stage + (' --test' if plan.is_trial else ''):<14}{_jobs_text(line)}"
         text.append(f"{name:<42}{_numbers(line.spent)}")
+        text += _usage_lines(line)
     if len(lines) > 1:
         total = [sum(getattr(line.spent, name) for line in lines) for name in COLUMNS]
         text.append(f"{'     all':<42}" + "".join(f"{_hours(value):>10}" for value in total))
@@ -91,7 +102,7 @@ def _hours(value: float) -> str:
     """Two digits that count, without pretending to more."""
     if value == 0:
         return "0"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}" if value >= 0.01 else f"{value:.4f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}" if value >= 0.005 else "<0.01"
 
 
 def _jobs_text(line: _Line) -> str:
@@ -99,6 +110,21 @@ def _jobs_text(line: _Line) -> str:
 
     nodes = line.state.plan.allocation.nodes
     return f"{plural(line.spent.num_jobs, 'job')} x {plural(nodes, 'node')}"
+
+
+def _usage_lines(line: _Line) -> list[str]:
+    """How busy the jobs were, of what they asked for."""
+    core_s = sum(usage.core_s for usage in line.usage)
+    if core_s < SHORT_S:
+        return []
+    text = f"CPUs {100 * sum(usage.cpu_s for usage in line.usage) / core_s:.0f} % busy"
+    memory = max((usage.memory_gb for usage in line.usage if usage.memory_gb is not None), default=None)
+    if memory is not None:
+        asked = line.state.plan.allocation.memory_gb
+        text += f", at most {memory:.2g} GB a process" + (
+            "" if asked is None else f" ({asked:g} GB a node asked for)"
+        )
+    return [f"{'':19}{text}"]
 
 
 def _charge_lines(lines: Sequence[_Line]) -> list[str]:
@@ -161,6 +187,9 @@ def _plain(line: _Line) -> dict[str, Any]:
         "is_trial": plan.is_trial,
         "nodes": plan.allocation.nodes,
         **spent,
+        "cpu_s": sum(usage.cpu_s for usage in line.usage) if line.usage else None,
+        "core_s": sum(usage.core_s for usage in line.usage) if line.usage else None,
+        "memory_gb": max((usage.memory_gb for usage in line.usage if usage.memory_gb is not None), default=None),
         "charge": None if charge is None else line.spent.used_node_h * charge.per_node_hour,
         "charge_unit": None if charge is None else charge.unit,
         "silence": line.state.silence or None,

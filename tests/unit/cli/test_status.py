@@ -12,6 +12,7 @@ from submitted import attempt, hand_over, make_plan, submitted
 from rhodiff.jobs import state as state_module
 from rhodiff.jobs.scheduler import JobRecord
 from rhodiff.jobs.submission_plan import Allocation, Piece
+from rhodiff.jobs.usage import Usage
 from rhodiff.store.files import write_json
 
 
@@ -246,13 +247,16 @@ def test_status_loads_nothing_slow(runs):
     assert json.loads(shown.splitlines()[-1]) == []
 
 
-def test_cost_is_told_with_what_it_is_based_on(call, runs):
+def test_cost_is_told_with_what_it_is_based_on(call, runs, monkeypatch):
+    used = {"10": Usage(cpu_s=1800, core_s=3600, memory_gb=3.1)}
+    monkeypatch.setattr("rhodiff.jobs.usage.measure_usage", lambda jobs: {job: used[job] for job in jobs})
     plan, folder = made(runs, num_elements=2, allocation=Allocation(nodes=2, walltime_min=120))
     for element in range(2):
         folder.done(element).touch()
         says(plan, element, "COMPLETED", elapsed_s=900, total_elapsed_s=1800)
     out = call("cost").out
     assert "   1 prepare       2 jobs x 2 nodes             8.00      2.00         0" in out
+    assert "CPUs 50 % busy, at most 3.1 GB a process" in out
     assert "based on Slurm's accounting, all attempts of all jobs" in out
     assert "prepare: its longest job took 15 min of 2 h" in out
     (line,) = call("cost", "--json").value["submissions"]
