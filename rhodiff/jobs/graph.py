@@ -61,7 +61,7 @@ class GraphStep:
             text += f"  {_counted_ids(list(self.outcome.jobs.values()))}"
         if self.waits_for and self.num_jobs:
             text += f"  {'beside' if self.follows else 'after'} {', '.join(self.waits_for)}"
-        return text + (f"  (shared with {self.host})" if self.host is not None else "")
+        return text.rstrip() + (f" (shared with {self.host})" if self.host is not None else "")
 
     def to_plain(self) -> dict[str, Any]:
         """JSON values."""

@@ -77,6 +77,8 @@ def submit_pipeline(
         RunBusyError: if a stage is live with other settings.
         SubmissionRefusedError: if a job is refused for another reason than a full queue.
     """
+    if not dry_run:  # what cannot be submitted is refused before the first stage is
+        submit_pipeline(workspaces, workflow, flags, scheduler, target, dry_run=True)
     driver = _Driver(workflow, flags, scheduler, target, dry_run=dry_run)
     return PipelineGraph(tuple(step for one in workspaces for step in driver.submit(one)), driver.full)
 

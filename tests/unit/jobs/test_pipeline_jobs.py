@@ -4,7 +4,7 @@ import pytest
 
 from rhodiff.config.loading import apply_overrides, parse_experiment
 from rhodiff.config.resources import StageResources
-from rhodiff.errors import SubmissionRefusedError
+from rhodiff.errors import ConfigError, SubmissionRefusedError
 from rhodiff.jobs.packing import QueueRoom
 from rhodiff.jobs.pipeline import submit_pipeline, waits_in_vain, with_workflow_resources
 from rhodiff.jobs.planning import Target
@@ -210,6 +210,16 @@ def test_a_refusal_for_another_reason_is_no_lack_of_room(queue, make, monkeypatc
     monkeypatch.setattr(queue, "submit", refuse)
     with pytest.raises(SubmissionRefusedError, match="Invalid account"):
         submit(queue, make())
+
+
+@pytest.mark.parametrize(
+    "override", ["jobs.report.nodes=2", "jobs.sample={side_by_side: 4, pack: 2}"], ids=["idle", "contradiction"]
+)
+def test_a_wrong_setting_of_a_later_stage_is_refused_before_the_first_is_submitted(queue, make, override, tmp_path):
+    with pytest.raises(ConfigError):
+        submit(queue, make(override))
+    assert queue.jobs == {}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_follower_is_one_process_that_begins_with_the_training(queue, make):
