@@ -1,16 +1,14 @@
 """Submissions to local processes whose elements are a line of bash, under the real body of jobs."""
 
-import secrets
 import time
 
-from rhodiff.jobs.calls import CallRecord
+from submitted import hand_over, make_plan, submitted
+
 from rhodiff.jobs.local import LocalScheduler
 from rhodiff.jobs.local_record import read_piece_state
 from rhodiff.jobs.selection import Selected
 from rhodiff.jobs.state import observe_submissions
-from rhodiff.jobs.submission_plan import Allocation, BodyRules, Launch, Piece, SubmissionPlan
-from rhodiff.store.files import write_json
-from rhodiff.store.layout import JobsFolder
+from rhodiff.jobs.submission_plan import Allocation, BodyRules
 
 DEADLINE_S = 60.0
 
@@ -35,39 +33,22 @@ class LocalSubmission:
 
     def __init__(self, experiment, script, num_elements=1, *, pack=1, **changes):
         self.scheduler = LocalScheduler(experiment / "runs")
-        count = -(-num_elements // pack)
-        values = {
-            "token": secrets.token_hex(4),
-            "number": 1,
-            "cluster": self.scheduler.cluster,
-            "scheduler": "local",
-            "stage": "prepare",
-            "run": "demo-12345678",
-            "folder": str(experiment),
-            "created": "2026-01-01T00:00:00Z",
-            "user": "ada",
-            "host": "here",
-            "site": "generic",
-            "command": ("bash", "-c", script, "{part}"),
-            "num_parts": num_elements,
-            "elements": tuple(range(num_elements)),
-            "side_by_side": 1,
-            "allocation": Allocation(walltime_min=1),
-            "launch": Launch(),
-            "rules": BodyRules(stop_margin_s=5),
-            "pieces": (Piece(0, 0, count, is_array=True),),
-        }
-        self.plan = SubmissionPlan(pack=pack, **{**values, **changes})
-        run = JobsFolder(experiment / "runs" / self.plan.run / "jobs")
-        self.folder = run.submission(self.plan.cluster, self.plan.token)
-        write_json(self.folder.plan, self.plan.to_plain())
+        values = {"allocation": Allocation(walltime_min=1), "rules": BodyRules(stop_margin_s=5), **changes}
+        self.plan = make_plan(
+            num_elements=num_elements,
+            pack=pack,
+            cluster=self.scheduler.cluster,
+            scheduler="local",
+            folder=str(experiment),
+            command=("bash", "-c", script, "{part}"),
+            **values,
+        )
+        self.folder = submitted(experiment / "runs", self.plan)
         self.job_id = None
 
     def submit(self, after=()):
-        calls, name = CallRecord(self.folder), self.plan.job_name(0)
-        calls.intend(0, name)
         self.job_id = self.scheduler.submit(self.folder, self.plan, self.plan.pieces[0], after)
-        calls.accept(0, name, self.job_id)
+        hand_over(self.folder, self.plan, {0: self.job_id})
         return self
 
     @property

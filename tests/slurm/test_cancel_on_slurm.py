@@ -2,18 +2,17 @@
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from slurm_cluster import wait_until
+from submitted import make_plan
 
 from rhodiff.jobs.registry import create_submission, hold_submissions, submit_pieces
 from rhodiff.jobs.submission import SlurmScheduler
-from rhodiff.jobs.submission_plan import Allocation, BodyRules, Launch, Piece, SubmissionPlan
-from rhodiff.store.journal import utc_now
+from rhodiff.jobs.submission_plan import BodyRules, Piece
 from rhodiff.store.layout import RunFolder
 
 SAVES_WHEN_TOLD = """
@@ -29,27 +28,15 @@ class Sample:
 
     def __init__(self, cluster, folder, script, num_elements, throttle=None):
         self.folder, self.run = folder, RunFolder(folder / "runs" / "demo-12345678")
-        self.plan = SubmissionPlan(
-            token=secrets.token_hex(4),
-            number=1,
+        self.plan = make_plan(
+            num_elements=num_elements,
             cluster=cluster.name,
-            scheduler="slurm",
             stage="sample",
             run=self.run.path.name,
             folder=str(folder),
-            created=utc_now(),
-            user="root",
-            host="here",
-            site="generic",
             command=("bash", "-c", script, "{part}"),
-            num_parts=num_elements,
-            elements=tuple(range(num_elements)),
-            pack=1,
-            side_by_side=1,
-            allocation=Allocation(walltime_min=10),
-            launch=Launch(),
             rules=BodyRules(stop_margin_s=60, patience_after_term_s=20.0),
-            pieces=(Piece(0, 0, num_elements, is_array=True, throttle=throttle),),
+            pieces=[Piece(0, 0, num_elements, is_array=True, throttle=throttle)],
         )
         scheduler = SlurmScheduler()
         with hold_submissions(self.run.jobs):

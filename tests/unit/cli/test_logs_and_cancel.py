@@ -5,13 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from submitted import hand_over, make_plan, submitted
 
-from rhodiff.jobs.calls import CallRecord
 from rhodiff.jobs.local import LocalScheduler
 from rhodiff.jobs.local_record import read_piece_state
-from rhodiff.jobs.submission_plan import Allocation, BodyRules, Launch, Piece, SubmissionPlan
-from rhodiff.store.files import write_json
-from rhodiff.store.layout import JobsFolder
 
 
 @pytest.fixture
@@ -21,33 +18,19 @@ def submit(tmp_path, monkeypatch):
     scheduler, made = LocalScheduler(tmp_path / "runs"), []
 
     def submit_script(script, num_elements=1, after=()):
-        plan = SubmissionPlan(
+        plan = make_plan(
+            num_elements=num_elements,
             token=f"{len(made):08x}",
             number=len(made) + 1,
             cluster=scheduler.cluster,
             scheduler="local",
-            stage="prepare",
-            run="demo-12345678",
             folder=str(tmp_path),
             created=f"2026-01-01T00:00:0{len(made)}Z",
-            user="ada",
-            host="here",
-            site="generic",
             command=("bash", "-c", script, "{part}"),
-            num_parts=num_elements,
-            elements=tuple(range(num_elements)),
-            pack=1,
-            side_by_side=1,
-            allocation=Allocation(),
-            launch=Launch(),
-            rules=BodyRules(),
-            pieces=(Piece(0, 0, num_elements, is_array=True),),
         )
-        folder = JobsFolder(tmp_path / "runs" / plan.run / "jobs").submission(plan.cluster, plan.token)
-        write_json(folder.plan, plan.to_plain())
-        CallRecord(folder).intend(0, plan.job_name(0))
+        folder = submitted(tmp_path / "runs", plan)
         job_id = scheduler.submit(folder, plan, plan.pieces[0], after)
-        CallRecord(folder).accept(0, plan.job_name(0), job_id)
+        hand_over(folder, plan, {0: job_id})
         made.append((folder, job_id))
         return folder, job_id
 

@@ -39,7 +39,8 @@ class Supervision:
             "limit": limit or [60.0, 5.0, 5.0],
             "after": list(after),
         }
-        self.process = subprocess.Popen([sys.executable, __file__, str(self.folder.path), json.dumps(asked)])
+        words = [sys.executable, __file__, str(self.folder.path), json.dumps(asked)]
+        self.process = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
         wait_until(lambda: self.state)
 
     @property
