@@ -1,14 +1,14 @@
 """One attempt's process: the command itself, or the launcher that starts it on all nodes."""
 
-import os
 import signal
 import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from rhodiff.jobs.local_processes import processes_with, signal_processes
 
 __all__ = ["ChildProcess"]
 
@@ -26,6 +26,7 @@ class ChildProcess:
         environment: all its variables.
         folder: where it runs.
         write: takes each line of its output.
+        mark: variable whose value no process of another command has.
         finds_launcher: the command is a script around a launcher, which alone hands signals on (``ibrun``).
     """
 
@@ -36,9 +37,10 @@ class ChildProcess:
         folder: Path,
         write: Callable[[str], None],
         *,
+        mark: str,
         finds_launcher: bool = False,
     ) -> None:
-        self._finds_launcher = finds_launcher
+        self._finds_launcher, self._mark = finds_launcher, {mark: environment[mark]}
         self._lines: deque[str] = deque(maxlen=NUM_LAST_LINES)
         self._process = subprocess.Popen(
             words,
@@ -58,31 +60,29 @@ class ChildProcess:
         return list(self._lines)
 
     def poll(self) -> int | None:
-        """Exit code once it has ended; negative: the signal that ended it."""
+        """Exit code once it has ended, negative: the signal that ended it; what it left behind here is ended too."""
         code = self._process.poll()
         if code is not None:
-            self._reader.join(LAST_WORDS_S)  # a process that it left behind may hold the pipe open
+            signal_processes(processes_with(self._mark), signal.SIGKILL)
+            self._reader.join(LAST_WORDS_S)
         return code
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to all its ranks, as far as its launcher hands it on."""
-        for pid in self._launchers() or [self._process.pid]:
-            _kill(pid, number)
+        signal_processes(self._launchers() or [self._process.pid], number)
 
     def terminate(self) -> None:
         """End it: a launcher ends all its ranks then."""
-        for pid in [*self._launchers(), self._process.pid]:
-            _kill(pid, signal.SIGTERM)
+        signal_processes([*self._launchers(), self._process.pid], signal.SIGTERM)
 
     def kill(self) -> None:
         """End it and all below it on this node at once."""
-        for pid in [*descendants(self._process.pid), self._process.pid]:
-            _kill(pid, signal.SIGKILL)
+        signal_processes([*processes_with(self._mark), self._process.pid], signal.SIGKILL)
 
     def _launchers(self) -> list[int]:
         if not self._finds_launcher:
             return []
-        return [pid for pid in descendants(self._process.pid) if _name(pid).startswith(LAUNCHERS)][:1]
+        return [pid for pid in processes_with(self._mark) if _name(pid).startswith(LAUNCHERS)][:1]
 
     def _read(self, pipe: BinaryIO, write: Callable[[str], None]) -> None:
         with pipe:
@@ -92,34 +92,8 @@ class ChildProcess:
                 write(text)
 
 
-def descendants(pid: int) -> list[int]:
-    """Processes below one, parents before children."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            children.setdefault(_parent(entry), []).append(int(entry.name))
-    found, waiting = [], deque([pid])
-    while waiting:
-        below = children.get(waiting.popleft(), [])
-        found += below
-        waiting += below
-    return found
-
-
-def _parent(entry: Path) -> int:
-    try:
-        return int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-    except (OSError, IndexError):
-        return -1
-
-
 def _name(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
-
-
-def _kill(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)

@@ -16,7 +16,7 @@ from rhodiff.jobs.submission_plan import SubmissionPlan
 from rhodiff.jobs.this_job import ThisJob
 from rhodiff.jobs.verdict import Ending, Verdict, judge_ending
 from rhodiff.jobs.watchdog import Watchdog
-from rhodiff.runtime.heartbeat import read_heartbeat
+from rhodiff.runtime.heartbeat import HEARTBEAT_VARIABLE, read_heartbeat
 from rhodiff.runtime.node_list import first_host
 from rhodiff.store.journal import utc_now
 from rhodiff.store.layout import SubmissionFolder
@@ -97,6 +97,7 @@ class ElementAttempt:
                 variables,
                 Path(plan.folder),
                 lambda line: self._log(prefix + line),
+                mark=HEARTBEAT_VARIABLE,
                 finds_launcher=plan.launch.kind == "ibrun",
             )
         except OSError as error:
@@ -156,7 +157,7 @@ class ElementAttempt:
 
     def _ended(self, code: int) -> tuple[Attempt, Verdict]:
         stall_s = self._plan.rules.stall_timeout_s if self._stalled else None
-        verdict = judge_ending(Ending(code, self._plan.launch.kind, self._stop, stall_s))
+        verdict = judge_ending(Ending(code, self._plan.launch.kind, self._stop, stall_s, self._child.last_lines))
         ended = replace(
             self._record,
             ended=utc_now(),

@@ -14,7 +14,14 @@ from pathlib import Path
 
 from rhodiff.jobs.this_job import JOB_ID, JOB_INDEX
 
-__all__ = ["Machine", "is_running", "processes_of", "processes_with", "signal_processes", "start_ticks"]
+__all__ = [
+    "Machine",
+    "is_running",
+    "processes_of",
+    "processes_with",
+    "signal_processes",
+    "start_ticks",
+]
 
 PROC = Path("/proc")
 ENDED_STATES = {"Z", "X"}

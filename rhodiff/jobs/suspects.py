@@ -12,13 +12,15 @@ OF_SRUN = re.compile(r"srun: error: (?P<node>[\w.-]+): tasks? [\d,-]+: (?!Exited
 
 
 def find_suspects(job: ThisJob, last_lines: Sequence[str]) -> tuple[str, ...]:
-    """Nodes, sorted; none where several nodes are possible and nothing tells them apart.
+    """Nodes; none where several are possible and nothing tells them apart.
+
+    Of the ranks that a launcher tells about only the first counts: the others it has ended because of that one.
 
     Args:
         job: the job.
         last_lines: the end of what the attempt printed.
     """
-    named = {found["node"] for line in last_lines if (found := OF_SRUN.search(line))}
-    if named:
-        return tuple(sorted(named))
+    named = next((found["node"] for line in last_lines if (found := OF_SRUN.search(line))), None)
+    if named is not None:
+        return (named,)
     return (job.host,) if job.nodes == job.host else ()

@@ -3,7 +3,9 @@
 Exit codes of our commands: 0 done, 1 to 74 failed, 75 stopped with the state saved, 76 another process was lost. A
 process ended by a signal has 128 + signal (a shell, ``srun``), the bare signal (``mpiexec``), or a negative code
 (seen by its parent). ``srun --kill-on-bad-exit`` ends all processes once the first leaves with another code than 0,
-and then has the greatest code of all: after a request to stop, 143 or 137 beside 75 is the way of the launcher.
+and then has the greatest code of all: after a request to stop, 143 or 137 beside 75 is the way of the launcher. And
+so is 0: ``srun`` whose step Slurm ends (seen with ``scontrol requeue``) may leave before its processes and forget their
+codes. Whether all was done by then the next attempt finds out, which has nothing to do then.
 """
 
 import signal
@@ -19,6 +21,10 @@ __all__ = ["Ending", "Verdict", "exhaustion", "judge_ending", "speaks_against_no
 
 SIGNALS_OF_MPIEXEC = {signal.SIGABRT, signal.SIGBUS, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM}
 SRUN_WAS_TOLD_TO_END = 15
+STEP_WAS_ENDED = "srun: Job step aborted"
+"""What ``srun`` says when it was not its own processes that ended the step."""
+AFTER_A_REQUEST = {0, StoppedEarly.exit_code, PeerLostError.exit_code, SRUN_WAS_TOLD_TO_END}
+"""Processes that were asked to stop leave one by one: a slow one may miss the others."""
 NOT_STARTED = {126: "cannot be executed", 127: "was not found"}
 
 
@@ -31,12 +37,20 @@ class Ending:
         launcher: kind of its launcher.
         stop: why it had been asked to stop; None: it had not.
         stall_s: seconds without a step after which the watchdog ended it; None: it did not.
+        last_lines: the end of what it printed.
     """
 
     exit_code: int
     launcher: str = "none"
     stop: str | None = None
     stall_s: float | None = None
+    last_lines: Sequence[str] = ()
+
+    @property
+    def is_sure_of_success(self) -> bool:
+        """Whether exit code 0 means that all processes ended with it."""
+        ended_by_others = any(STEP_WAS_ENDED in line for line in self.last_lines)
+        return self.launcher == "none" or (self.stop is None and not ended_by_others)
 
 
 @dataclass(frozen=True)
@@ -46,27 +60,31 @@ class Verdict:
     Attributes:
         kind: what.
         reason: why, for people.
+        died: it ended by itself, without having come to a decision.
     """
 
     kind: Literal["done", "failed", "stopped", "again"]
     reason: str
+    died: bool = False
 
 
 def judge_ending(ending: Ending) -> Verdict:
     """What an ended attempt means."""
     code, number = ending.exit_code, _signal_of(ending)
-    if code == 0:
+    if code == 0 and ending.is_sure_of_success:
         return Verdict("done", "")
     if ending.stall_s is not None:
         return Verdict("again", f"no step for {ending.stall_s:.0f} s: it was ended")
-    if ending.stop is not None and (number is not None or code in {StoppedEarly.exit_code, SRUN_WAS_TOLD_TO_END}):
-        return Verdict("stopped", f"{ending.stop}")
+    if ending.stop is not None and (number is not None or code in AFTER_A_REQUEST):
+        return Verdict("stopped", ending.stop)
+    if code == 0:
+        return Verdict("again", "its step was ended by Slurm")
     if code == StoppedEarly.exit_code:
         return Verdict("stopped", "it stopped early by itself, with its state saved")
     if code == PeerLostError.exit_code:
-        return Verdict("again", "the connection to another of its processes was lost")
+        return Verdict("again", "the connection to another of its processes was lost", died=True)
     if number is not None:
-        return Verdict("again", f"it was killed by {_name(number)}")
+        return Verdict("again", f"it was killed by {_name(number)}", died=True)
     if code in NOT_STARTED:
         return Verdict("failed", f"exit code {code}: its command {NOT_STARTED[code]}")
     return Verdict("failed", f"exit code {code}")
@@ -84,7 +102,7 @@ def exhaustion(attempts: Sequence[Attempt], rules: BodyRules) -> str | None:
 
 def speaks_against_node(verdict: Verdict, elapsed_s: float, *, progress: bool, rules: BodyRules) -> bool:
     """Whether an attempt died so soon, with nothing done, that its node may be the reason."""
-    return verdict.kind == "again" and elapsed_s < rules.early_death_s and not progress
+    return verdict.died and elapsed_s < rules.early_death_s and not progress
 
 
 def _signal_of(ending: Ending) -> int | None:
