@@ -54,7 +54,7 @@ def _text(outcome: "StageOutcome", scheduler: Scheduler, results: "StagePlan | N
     if outcome.kind == "submitted":
         jobs = ", ".join(outcome.jobs.values())
         head = f"{outcome.stage} of {run}: submission {planned.plan.number}, job {jobs} on {planned.plan.cluster}"
-        return "\n".join([head, *describe_planned(planned, results), f"{'watch':<11}rhodiff-hpc status {run}"])
+        return "\n".join([head, *describe_planned(planned, results), _line("watch", f"rhodiff-hpc status {run}")])
     head = f"{outcome.stage} of {run}: would be submission {planned.plan.number} on {planned.plan.cluster}"
     return "\n".join([head, *describe_planned(planned, results), "", *_scripts(outcome, scheduler)])
 

@@ -26,6 +26,7 @@ def wait_for(console: Console, chosen: Sequence[Selected]) -> None:
         typer.Exit: with code 1 if something of them is not done then.
     """
     pauses = list(FIRST_LOOKS_S)
+    console.begin(chosen[0].plan.stage if chosen else "")
     while True:
         states = observe_submissions(chosen)
         _show(console, states)
