@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from rhodiff.runtime.heartbeat import Heartbeat
     from rhodiff.runtime.places import Place
     from rhodiff.stages.parts import Part
-    from rhodiff.stages.pipeline import StageName, Workflow
     from rhodiff.stages.workspace import Workspace
 
-__all__ = ["Stage", "run"]
+__all__ = ["RunCommand", "Stage", "run"]
 
 
 class Stage(StrEnum):
@@ -73,6 +72,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Run a stage on this machine; a finished one says so and does nothing."""
+    from rhodiff.cli.run_pipeline import run_pipeline, show_plan
     from rhodiff.config.loading import load_experiment
     from rhodiff.runtime.places import place_from_environment
     from rhodiff.stages.checks import check_environment, check_experiment
@@ -90,7 +90,7 @@ def run(
     start = folder or config.resolve().parent
     loaded = None if stage is not Stage.PIPELINE else load_workflow(workflow or "pipeline")
     commands = [
-        _Command(console, Workspace(experiment, start, console), place, config, list(sets), procs)
+        RunCommand(console, Workspace(experiment, start, console), place, config, list(sets), procs)
         for experiment, sets in (
             [(load_experiment(config, overrides or []), overrides or [])]
             if loaded is None
@@ -106,9 +106,9 @@ def run(
         if not dry_run and stage in {Stage.TRAIN, Stage.PIPELINE}:
             check_environment(command.workspace)
     if dry_run:
-        _show_plan(commands, stage, loaded)
+        show_plan(commands, stage, loaded)
     elif loaded is not None:
-        _run_pipeline(commands, loaded)
+        run_pipeline(commands, loaded)
     else:
         commands[0].run_stage(stage, part, follow=follow)
 
@@ -162,7 +162,7 @@ def _refuse_repeated_work(stage: Stage, procs: int, part: str | None, place: "Pl
         )
 
 
-class _Command:
+class RunCommand:
     """One invocation of ``run``."""
 
     def __init__(
@@ -268,42 +268,3 @@ class _Command:
 
         path = write_report(self.workspace)
         return f"report: {path}", {"run": str(self.workspace.run_folder.path), "report": path}
-
-
-def _run_pipeline(commands: "list[_Command]", workflow: "Workflow") -> None:
-    """Run the stages of a workflow, each in its turn, for one experiment after the other.
-
-    All code is loaded before the first one: the package may be upgraded while a pipeline runs for days.
-    """
-    from rhodiff.stages import evaluate, prepare, report, sample, train  # noqa: F401
-    from rhodiff.stages.pipeline import run_workflow
-
-    results: list[tuple[str, dict[str, Any]]] = []
-    for command in commands:
-        found: list[tuple[str, dict[str, Any]]] = []
-
-        def run_stage(name: "StageName", command: _Command = command, found: list[Any] = found) -> None:
-            follow = workflow.stages[name].follow
-            found.append(command.run_stage(Stage(name), None, is_last=False, follow=follow))
-
-        if len(commands) > 1:
-            command.console.note(f"experiment {command.workspace.experiment.name}")
-        run_workflow(workflow, run_stage)
-        results.append(found[-1])
-    if len(commands) == 1:
-        commands[0].console.result(*results[0])
-        return
-    names = [command.workspace.experiment.name for command in commands]
-    values = [{"name": name, **value} for name, (_, value) in zip(names, results, strict=True)]
-    text = "\n".join(text for text, _ in results)
-    commands[0].console.result(text, {"stage": Stage.PIPELINE.value, "experiments": values})
-
-
-def _show_plan(commands: "list[_Command]", stage: Stage, workflow: "Workflow | None") -> None:
-    """Say what the stage, or each stage of the workflow for each experiment, would do."""
-    from rhodiff.stages.plan import plan_stage
-
-    stages = [stage.value] if workflow is None else [s for name in workflow.order() for s in workflow.work_of(name)]
-    plans = [plan_stage(command.workspace, name) for command in commands for name in stages]
-    text = "\n".join(plan.describe() for plan in plans)
-    commands[0].console.result(text, {"stage": stage.value, "plan": [plan.to_plain() for plan in plans]})

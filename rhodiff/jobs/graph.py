@@ -54,6 +54,8 @@ class GraphStep:
 
     def describe(self) -> str:
         """One line for people."""
+        if self.host is not None:
+            return f"  {self.stage:<9} shared with {self.host}"
         text = f"  {self.stage:<9} {WORDS[self.kind]:<13}"
         if self.num_jobs:
             text += f" {_counted(self.num_jobs, 'job'):>9} {self.node_hours:9.2f} node-hours"
@@ -61,7 +63,7 @@ class GraphStep:
             text += f"  {_counted_ids(list(self.outcome.jobs.values()))}"
         if self.waits_for and self.num_jobs:
             text += f"  {'beside' if self.follows else 'after'} {', '.join(self.waits_for)}"
-        return text.rstrip() + (f" (shared with {self.host})" if self.host is not None else "")
+        return text.rstrip()
 
     def to_plain(self) -> dict[str, Any]:
         """JSON values."""
@@ -123,7 +125,8 @@ class PipelineGraph:
         if self.is_done:
             return ["everything is done"]
         experiments = len({step.experiment for step in self.steps})
-        of = f"{_counted(len(self.steps), 'stage')} of {_counted(experiments, 'experiment')}"
+        own = [step for step in self.steps if step.host is None]
+        of = f"{_counted(len(own), 'stage')} of {_counted(experiments, 'experiment')}"
         lines = [f"{of}: {_counted(self.num_jobs, 'job')}, at most {self.node_hours:.2f} node-hours{self._charge()}"]
         if self.left:
             lines.append(
