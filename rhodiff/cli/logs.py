@@ -18,6 +18,7 @@ from rhodiff.errors import ConfigError
 
 if TYPE_CHECKING:
     from rhodiff.jobs.element_state import ElementState
+    from rhodiff.jobs.log_parts import LogPart
     from rhodiff.jobs.log_reading import ElementLog, FollowedLog
     from rhodiff.jobs.selection import Selected
     from rhodiff.jobs.state import SubmissionState
@@ -36,21 +37,26 @@ def logs(
     states: States = None,
     num_lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="Last lines to show.")] = 40,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Show what is added until the job ends.")] = False,
+    rank: Annotated[int | None, typer.Option("--rank", min=0, help="Only this process of a training.")] = None,
+    attempt: Annotated[int | None, typer.Option("--attempt", min=1, help="Only this attempt.")] = None,
     config: ConfigFile = Path("rhodiff.yaml"),
     as_json: JsonOutput = False,
 ) -> None:
     """Show the end of a job's log; without a selector that of what runs or failed in the newest submission."""
+    from rhodiff.jobs.log_parts import LogPart
     from rhodiff.jobs.selection import parse_selector, runs_folder, select, split_words
 
     if follow and as_json:
         raise ConfigError("--follow and --json exclude each other: --json prints one value")
+    if follow and attempt is not None:
+        raise ConfigError("--follow and --attempt exclude each other: what is added belongs to the last attempt")
     name, words = split_words(run, selector)
     is_narrow = bool(states) or bool(parse_selector(words).elements)
     chosen = select(runs_folder(config), name, words if is_narrow or words != "all" else "last")
-    screen = _Screen(num_lines, states or [], all_of_them=is_narrow, goes_on=follow)
+    screen = _Screen(num_lines, states or [], LogPart(rank, attempt=attempt), all_of_them=is_narrow, goes_on=follow)
     found = screen.look(chosen)
     if as_json:
-        Console(as_json=True).result("", {"logs": [_plain(log, num_lines) for log in found]})
+        Console(as_json=True).result("", {"logs": [screen.to_plain(log) for log in found]})
         return
     if not found:
         Console().note("no element is " + " or ".join(state.words for state in states or []))
@@ -66,12 +72,22 @@ class _Screen:
     Args:
         num_lines: last lines of each.
         states: only of elements in these states; empty: all.
+        part: which of their lines.
         all_of_them: of all elements that were chosen, not of the most telling one.
         goes_on: prefer what something may still be added to.
     """
 
-    def __init__(self, num_lines: int, states: "Sequence[ElementState]", *, all_of_them: bool, goes_on: bool) -> None:
-        self.num_lines, self.states, self.all_of_them, self.goes_on = num_lines, set(states), all_of_them, goes_on
+    def __init__(
+        self,
+        num_lines: int,
+        states: "Sequence[ElementState]",
+        part: "LogPart",
+        *,
+        all_of_them: bool,
+        goes_on: bool,
+    ) -> None:
+        self.num_lines, self.states, self.part = num_lines, set(states), part
+        self.all_of_them, self.goes_on = all_of_them, goes_on
         self._followed: dict[Path, FollowedLog] = {}
         self._shown: Path | None = None
 
@@ -82,7 +98,7 @@ class _Screen:
 
         seen = [self._narrow(state) for state in observe_submissions(chosen)]
         narrowed = choose_elements(seen, all_of_them=self.all_of_them, goes_on=self.goes_on)
-        return [log for state in narrowed for log in find_logs(state)]
+        return [log for state in narrowed for log in find_logs(state, self.part.attempt)]
 
     def _narrow(self, state: "SubmissionState") -> "SubmissionState":
         kept = tuple(one for one in state.elements if not self.states or one.state in self.states)
@@ -90,15 +106,36 @@ class _Screen:
 
     def show(self, log: "ElementLog") -> None:
         """Show the end of a log."""
-        from rhodiff.jobs.log_reading import FollowedLog, read_tail
+        from rhodiff.jobs.log_reading import FollowedLog
 
         self._write(f"==> {log.head} <==\n")
         if log.path is None:
             self._write("(it has printed nothing yet)\n")
             return
-        text, end = read_tail(log.path, self.num_lines)
+        text, end = self._read(log, log.path)
         self._write(f"    {_from_here(log.path)}\n{text}" + "\n" * bool(text and not text.endswith("\n")))
         self._followed[log.path], self._shown = FollowedLog(log.path, end), log.path
+
+    def _read(self, log: "ElementLog", path: Path) -> tuple[str, int]:
+        """The last lines, and where the file ended."""
+        from rhodiff.jobs.log_parts import read_part
+        from rhodiff.jobs.log_reading import read_tail
+
+        if self.part.is_all:
+            return read_tail(path, self.num_lines)
+        end = path.stat().st_size
+        return read_part(path, replace(self.part, element=log.elements[-1]), self.num_lines), end
+
+    def to_plain(self, log: "ElementLog") -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "submission": str(log.submission),
+            "elements": list(log.elements),
+            "states": [state.value for state in log.states],
+            "head": log.head,
+            "path": None if log.path is None else str(log.path),
+            "text": "" if log.path is None else self._read(log, log.path)[0],
+        }
 
     def follow(self, chosen: "Sequence[Selected]", found: "Sequence[ElementLog]") -> None:
         """Show what is added to logs until nothing is added any more by itself; Ctrl-C leaves."""
@@ -144,7 +181,7 @@ class _Screen:
 
     def _show_added(self) -> None:
         for path, log in self._followed.items():
-            text = log.read()
+            text = "".join(self.part.filter(log.read().splitlines(keepends=True)))
             if text and path != self._shown:
                 self._write(f"==> {_from_here(path)} <==\n")
                 self._shown = path
@@ -165,16 +202,3 @@ def _from_here(path: Path) -> Path:
     """A path as it is typed here."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def _plain(log: "ElementLog", num_lines: int) -> dict[str, Any]:
-    from rhodiff.jobs.log_reading import read_tail
-
-    return {
-        "submission": str(log.submission),
-        "elements": list(log.elements),
-        "states": [state.value for state in log.states],
-        "head": log.head,
-        "path": None if log.path is None else str(log.path),
-        "text": "" if log.path is None else read_tail(log.path, num_lines)[0],
-    }

@@ -90,13 +90,32 @@ def _most_telling(state: SubmissionState, *, goes_on: bool) -> ElementStatus:
     return state.of(found.state)[-1] if found.state is ElementState.DONE else found
 
 
-def find_logs(state: SubmissionState) -> list[ElementLog]:
-    """Logs of the elements of a submission, one for those that share it."""
+def find_logs(state: SubmissionState, attempt: int | None = None) -> list[ElementLog]:
+    """Logs of the elements of a submission, one for those that share it.
+
+    Args:
+        state: how they stand.
+        attempt: number of the attempt that is wanted; None: the last one.
+
+    Raises:
+        ConfigError: if there was no such attempt.
+    """
     by_job: dict[str | int, list[ElementStatus]] = {}
-    attempts = {one.element: read_attempts(state.folder.attempts(one.element)) for one in state.elements}
+    attempts = {one.element: _until(state, one.element, attempt) for one in state.elements}
     for one in state.elements:
         by_job.setdefault(_job_of(one, attempts[one.element]) or one.element, []).append(one)
     return [_describe(state, job, group, attempts[group[-1].element]) for job, group in by_job.items()]
+
+
+def _until(state: SubmissionState, element: int, number: int | None) -> list[Attempt]:
+    """Attempts at an element, up to the one that is wanted."""
+    attempts = read_attempts(state.folder.attempts(element))
+    if number is not None and number > len(attempts):
+        there = f"attempts 1 to {len(attempts)}" if attempts else "no attempt yet"
+        raise ConfigError(
+            f"submission {state.plan.number}, element {element}: there is {there}, not --attempt {number}"
+        )
+    return attempts[:number]
 
 
 def _job_of(status: ElementStatus, attempts: Sequence[Attempt]) -> str | None:

@@ -1,6 +1,7 @@
 """``logs`` and ``cancel`` on submissions to local processes: their screens, and what they refuse."""
 
 import json
+import socket
 import subprocess
 import sys
 
@@ -80,6 +81,18 @@ def test_following_shows_all_lines_until_the_job_ends(call, submit):
     assert ended.code == 0
     assert [line for line in ended.out.splitlines() if line in ("one", "two")] == ["one", "two"]
     assert ended.out.splitlines()[-1].endswith(", done <==")
+
+
+def test_an_attempt_and_a_process_can_be_asked_for(call, submit):
+    folder, _ = submit("echo '1: one'; echo '0: zero'; if [ -e again ]; then exit 0; fi; touch again; kill -9 $$")
+    wait_for_end(folder)
+    lines = call("logs", "--attempt", "1", "--rank", "0").out.splitlines()[2:]
+    assert [line.partition(" rhodiff: ")[2].partition(" after ")[0] or line for line in lines] == [
+        f"element 0: attempt 1 on {socket.gethostname()}",
+        "0: zero",
+        "element 0: attempt 1 again",
+    ]
+    assert "there is attempts 1 to 2, not --attempt 7" in call("logs", "--attempt", "7").err
 
 
 def test_what_would_be_cancelled_is_shown_and_left_alone(call, submit):
