@@ -24,6 +24,9 @@ def retry(
     exclude_bad_nodes: Annotated[
         bool, typer.Option(help="Keep off nodes where attempts died at once and nothing succeeded.")
     ] = True,
+    exclude: Annotated[
+        str | None, typer.Option("--exclude", metavar="NODES", help="Nodes to keep off as well, e.g. n3,n[7-9].")
+    ] = None,
     time: Annotated[
         str | None, typer.Option("--time", metavar="LIMIT", help="Another time limit: minutes or [D-]HH:MM:SS.")
     ] = None,
@@ -39,6 +42,7 @@ def retry(
     from rhodiff.jobs.scheduling import scheduler_for
     from rhodiff.jobs.selection import runs_folder, select, split_words
     from rhodiff.jobs.walltime import parse_walltime
+    from rhodiff.runtime.node_list import expand_node_list
 
     console = Console(as_json=as_json)
     name, wanted = split_words(run, selector)
@@ -50,6 +54,7 @@ def retry(
     for group in by_run.values():
         changes = RetryChanges(
             exclude_bad_nodes=exclude_bad_nodes,
+            exclude=tuple(expand_node_list(exclude or "")),
             walltime_min=None if time is None else parse_walltime(time),
             memory_gb=memory_gb,
             current=_pinned_now(config, group, dry_run=dry_run) if current else None,

@@ -19,17 +19,15 @@ def advise_failure(failure: Failure, plan: SubmissionPlan, name: str, bad_nodes:
     """
     again = f"rhodiff-hpc retry {name}"
     if bad_nodes:
-        return f"leave out these nodes: jobs.{plan.stage}.exclude [{', '.join(bad_nodes)}]; then {again}"
+        return f"{again} --exclude {','.join(bad_nodes)}"
     if failure.out_of_memory:
-        return f"{_more_memory(plan)}; then {again}"
+        return f"{_more_memory(plan)}: {again} --memory-gb {2 * (plan.allocation.memory_gb or 4):g}"
     word = failure.state.split()[0].rstrip("+") if failure.state else ""
     if word in {"NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "LAUNCH_FAILED"}:
         return f"nothing is wrong with the work itself: {again}"
     if word in {"TIMEOUT", "DEADLINE"}:
         minutes = plan.allocation.walltime_min
-        return (
-            f"it needs more than {minutes} min: raise jobs.{plan.stage}.walltime_min (or use --chain); then {again}"
-        )
+        return f"it needs more than {minutes} min: {again} --time {2 * minutes}"
     if failure.code == 5:
         return f"mend the environment ('setup' of the site profile, or the venv of the jobs); then {again}"
     return f"mend what the log says; then {again}   (the whole log: rhodiff-hpc logs {name} --state failed)"
@@ -38,4 +36,4 @@ def advise_failure(failure: Failure, plan: SubmissionPlan, name: str, bad_nodes:
 def _more_memory(plan: SubmissionPlan) -> str:
     now = "the partition's default" if plan.allocation.memory_gb is None else f"{plan.allocation.memory_gb:g} GB"
     side = ", fewer elements side by side" if plan.side_by_side > 1 else ""
-    return f"ask for more memory (jobs.{plan.stage}.memory_gb, now {now}){side} or make the work smaller"
+    return f"ask for more memory (now {now}){side}, or make the work smaller"

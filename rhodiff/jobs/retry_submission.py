@@ -44,12 +44,14 @@ class RetryChanges:
 
     Attributes:
         exclude_bad_nodes: keep off nodes that speak against themselves.
+        exclude: more nodes to keep off.
         walltime_min: another time limit.
         memory_gb: another memory a node.
         current: today's code and settings; None: those of the original.
     """
 
     exclude_bad_nodes: bool = True
+    exclude: tuple[str, ...] = ()
     walltime_min: int | None = None
     memory_gb: float | None = None
     current: PinnedNow | None = None
@@ -170,7 +172,7 @@ class _Retry:
             before,
             walltime_min=changes.walltime_min or before.walltime_min,
             memory_gb=changes.memory_gb or before.memory_gb,
-            exclude=tuple(dict.fromkeys([*before.exclude, *(node.name for node in bad_nodes)])),
+            exclude=tuple(dict.fromkeys([*before.exclude, *changes.exclude, *(node.name for node in bad_nodes)])),
         )
 
     def _room(self, old: SubmissionPlan, allocation: Allocation) -> tuple[QueueRoom, list[str]]:

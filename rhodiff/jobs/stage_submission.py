@@ -213,7 +213,7 @@ class _StageSubmission:
         planned = self._plan_of(elements, after, code, self.target)
         facts = self.target.facts
         warnings = [] if facts is None else check_allocation(planned.plan.allocation, facts)
-        return replace(planned, warnings=(*planned.warnings, *warnings))
+        return replace(planned, warnings=(*planned.warnings, *warnings, *_wrong_site(self.target)))
 
     def _plan_of(
         self, elements: tuple[int, ...], after: tuple[Dependency, ...], code: str | None, target: Target
@@ -245,6 +245,14 @@ class _StageSubmission:
         pinned = trial_experiment(experiment, folder) if plan.is_trial else experiment
         create_submission(self.run.jobs, plan, dump_experiment(pinned), self.scheduler)
         return hand_over(self.scheduler, folder, plan)
+
+
+def _wrong_site(target: Target) -> list[str]:
+    """That the profile is another cluster's."""
+    wanted = target.profile.cluster
+    if target.facts is None or wanted in (None, target.cluster):
+        return []
+    return [f"site profile '{target.site}' is for the cluster '{wanted}', and this is '{target.cluster}' (--site)"]
 
 
 def hand_over(scheduler: Scheduler, folder: SubmissionFolder, plan: SubmissionPlan) -> dict[int, str]:

@@ -86,7 +86,7 @@ def test_a_node_on_which_all_fails_is_named_with_the_evidence(made):
             folder.done(element).touch()
     (finding,) = explain(seen(plan, folder, *records), "1")
     assert "3 of 3 failures are on rho2, where nothing succeeded; 5 succeeded on other nodes" in finding.evidence
-    assert "exclude [rho2]" in finding.advice
+    assert "--exclude rho2" in finding.advice
 
 
 def test_a_node_is_not_blamed_where_all_nodes_fail_alike(made):
@@ -104,8 +104,8 @@ def test_a_node_is_not_blamed_where_all_nodes_fail_alike(made):
 @pytest.mark.parametrize(
     ("state", "exit_code", "what", "advice"),
     [
-        ("OUT_OF_MEMORY", "0:125", "more memory than it asked for", "jobs.prepare.memory_gb, now 4 GB"),
-        ("TIMEOUT", "0:15", "reached its time limit", "jobs.prepare.walltime_min"),
+        ("OUT_OF_MEMORY", "0:125", "more memory than it asked for", "now 4 GB), or make the work smaller: rhodiff-hpc retry 1 --memory-gb 8"),
+        ("TIMEOUT", "0:15", "reached its time limit", "rhodiff-hpc retry 1 --time 120"),
         ("NODE_FAIL", "0:0", "lost its node", "nothing is wrong with the work itself"),
         ("FAILED", "127:0", "exit code 127: the command was not found", "mend what the log says"),
         ("FAILED", "5:0", "exit code 5: the environment lacks", "mend the environment"),
