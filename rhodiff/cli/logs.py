@@ -114,7 +114,7 @@ class _Screen:
             return
         text, end = self._read(log, log.path)
         self._write(f"    {_from_here(log.path)}\n{text}" + "\n" * bool(text and not text.endswith("\n")))
-        self._followed[log.path], self._shown = FollowedLog(log.path, end), log.path
+        self._followed[log.path], self._shown = FollowedLog(log.path, end, whole_lines=not self.part.is_all), log.path
 
     def _read(self, log: "ElementLog", path: Path) -> tuple[str, int]:
         """The last lines, and where the file ended."""

@@ -111,10 +111,8 @@ def _until(state: SubmissionState, element: int, number: int | None) -> list[Att
     """Attempts at an element, up to the one that is wanted."""
     attempts = read_attempts(state.folder.attempts(element))
     if number is not None and number > len(attempts):
-        there = f"attempts 1 to {len(attempts)}" if attempts else "no attempt yet"
-        raise ConfigError(
-            f"submission {state.plan.number}, element {element}: there is {there}, not --attempt {number}"
-        )
+        there = f"attempts 1 to {len(attempts)} were made" if attempts else "no attempt was made yet"
+        raise ConfigError(f"--attempt {number}: at element {element} of submission {state.plan.number} {there}")
     return attempts[:number]
 
 
@@ -191,11 +189,12 @@ class FollowedLog:
     Args:
         path: the file.
         offset: bytes of it that are known already.
+        whole_lines: leave a line that is not finished for later.
     """
 
-    def __init__(self, path: Path, offset: int = 0) -> None:
+    def __init__(self, path: Path, offset: int = 0, *, whole_lines: bool = False) -> None:
         self.path = path
-        self._offset = offset
+        self._offset, self._whole_lines = offset, whole_lines
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
 
     def read(self) -> str:
@@ -205,5 +204,7 @@ class FollowedLog:
                 self._offset = 0
             handle.seek(self._offset)
             added = handle.read(LONGEST_TAIL_BYTES)
+        if self._whole_lines:
+            added = added[: added.rfind(b"\n") + 1]
         self._offset += len(added)
         return self._decode(added)

@@ -210,9 +210,23 @@ def _rules(work: Work, resources: StageResources, profile: SiteProfile) -> BodyR
             resources.max_attempts_without_progress or usual.max_attempts_without_progress
         ),
         stall_timeout_s=usual.stall_timeout_s if stall_min is None else 60 * stall_min,
-        stop_margin_s=resources.stop_margin_s or usual.stop_margin_s,
+        stop_margin_s=_stop_margin_s(resources),
         progress_glob=_progress_glob(work),
     )
+
+
+def _stop_margin_s(resources: StageResources) -> int:
+    """At most a quarter of a short job: one that is told to stop as it begins gets nowhere."""
+    walltime_s = 60 * (resources.walltime_min or 60)
+    margin_s = resources.stop_margin_s
+    if margin_s is None:
+        return min(BodyRules().stop_margin_s, walltime_s // 4)
+    if margin_s >= walltime_s:
+        raise ConfigError(
+            f"stop_margin_s {margin_s}: the job would be told to stop as it begins, since its time limit is "
+            f"{walltime_s} s. Give a longer one (--time), or a smaller margin"
+        )
+    return margin_s
 
 
 def _progress_glob(work: Work) -> str | None:

@@ -92,7 +92,7 @@ def test_an_attempt_and_a_process_can_be_asked_for(call, submit):
         "0: zero",
         "element 0: attempt 1 again",
     ]
-    assert "there is attempts 1 to 2, not --attempt 7" in call("logs", "--attempt", "7").err
+    assert "--attempt 7: at element 0 of submission 1 attempts 1 to 2 were made" in call("logs", "--attempt", "7").err
 
 
 def test_what_would_be_cancelled_is_shown_and_left_alone(call, submit):

@@ -80,6 +80,16 @@ def test_what_is_added_is_read_once_and_characters_are_not_torn(tmp_path):
     assert first + log.read() == "σ₈ = 0.8\n"
 
 
+def test_lines_that_are_not_finished_can_be_left_for_later(tmp_path):
+    path = tmp_path / "log"
+    path.write_text("one\ntw")
+    log = FollowedLog(path, whole_lines=True)
+    assert log.read() == "one\n"
+    with path.open("a") as handle:
+        handle.write("o\n")
+    assert log.read() == "two\n"
+
+
 def test_the_element_that_runs_is_looked_at_first_then_one_that_failed(stand):
     state = stand((ElementState.DONE, "12_0"), (ElementState.FAILED, "12_1"), (ElementState.RUNNING, "12_2"))
     (chosen,) = choose_elements([state], all_of_them=False)

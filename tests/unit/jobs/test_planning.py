@@ -93,6 +93,16 @@ def test_rules_are_the_resources_else_the_defaults():
     assert not plan(where=target(may_requeue=False)).plan.rules.may_requeue
 
 
+@pytest.mark.parametrize(("walltime_min", "margin_s"), [(60, 120), (8, 120), (4, 60), (1, 15)])
+def test_a_short_job_is_told_to_stop_in_its_last_quarter(walltime_min, margin_s):
+    assert plan(walltime_min=walltime_min).plan.rules.stop_margin_s == margin_s
+
+
+def test_a_job_that_would_be_told_to_stop_as_it_begins_is_refused():
+    with pytest.raises(ConfigError, match=r"stop_margin_s 120.*time limit is 120 s"):
+        plan(walltime_min=2, stop_margin_s=120)
+
+
 def test_parts_are_one_a_task_unless_fewer_are_asked_for():
     assert num_parts_of("sample", StageResources(), 12) == 12
     assert num_parts_of("sample", StageResources(parts=5), 12) == 5
