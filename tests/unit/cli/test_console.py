@@ -8,6 +8,7 @@ import pytest
 
 from rhodiff.cli import console as module
 from rhodiff.cli.console import Console
+from rhodiff.runtime.heartbeat import Heartbeat, read_heartbeat
 
 
 class Terminal(io.StringIO):
@@ -77,3 +78,9 @@ def test_a_json_result_has_the_warnings(capsys):
     console.warn("careful")
     console.result("for people", {"a": 1})
     assert json.loads(capsys.readouterr().out) == {"schema": 1, "a": 1, "warnings": ["careful"]}
+
+
+def test_a_quiet_console_keeps_its_heartbeat(tmp_path, capsys):
+    Console(quiet=True, heartbeat=Heartbeat(tmp_path / "h")).progress(3, 10, "loss 1")
+    assert read_heartbeat(tmp_path / "h").done == 3
+    assert capsys.readouterr().err == ""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rhodiff.errors import EnvironmentLacksError
-from rhodiff.runtime.devices import available_cpus, configure_torch, resolve_device
+from rhodiff.runtime.devices import available_cpus, configure_torch, cpus_of_process, resolve_device
 from rhodiff.runtime.provenance import describe_environment
 
 HAS_ACCELERATOR = torch.accelerator.current_accelerator(check_available=True) is not None
@@ -46,6 +46,21 @@ def test_threads_are_shared_between_the_processes_of_a_node(monkeypatch, asked, 
     assert configure_torch(asked, here, deterministic=True) == chosen
     assert torch.get_num_threads() == chosen
     assert torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(
+    ("told", "cpus"),
+    [
+        ({"SLURM_CPUS_PER_TASK": "2"}, 2),
+        ({"SLURM_CPUS_PER_TASK": "2", "RHODIFF_CPUS": "4"}, 4),
+        ({"SLURM_CPUS_PER_TASK": "9"}, 6),
+        ({"SLURM_CPUS_PER_TASK": ""}, 3),
+        ({}, 3),
+    ],
+)
+def test_what_slurm_gave_a_task_counts_and_not_all_the_cpus_of_its_node(monkeypatch, told, cpus):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
+    assert cpus_of_process(told, 2) == cpus
 
 
 def test_the_environment_says_what_was_used():

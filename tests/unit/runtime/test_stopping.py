@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from rhodiff.errors import StoppedEarly
 from rhodiff.runtime.stopping import listen_for_stop
 
 
@@ -36,3 +37,13 @@ def test_the_handlers_of_before_come_back():
     with pytest.raises(ValueError, match="inside"), listen_for_stop():
         raise ValueError("inside")
     assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_between_tasks_one_leaves_if_asked_and_something_is_left():
+    with listen_for_stop() as stop:
+        stop.leave_between(1, 3)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        stop.leave_between(3, 3)
+        with pytest.raises(StoppedEarly, match="stopped by SIGUSR1 after 2 of 3 tasks") as caught:
+            stop.leave_between(2, 3)
+    assert caught.value.exit_code == 75

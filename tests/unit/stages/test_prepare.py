@@ -2,13 +2,14 @@
 
 import json
 import os
+import signal
 
 import numpy as np
 import pytest
 import zarr
 
 from rhodiff.config.loading import apply_overrides, parse_experiment
-from rhodiff.errors import ConfigError, DataError
+from rhodiff.errors import ConfigError, DataError, StoppedEarly
 from rhodiff.sources.registry import build_source
 from rhodiff.stages.inspection import find_faults, inspect
 from rhodiff.stages.parts import Part, parse_part
@@ -178,3 +179,13 @@ def test_parts_divide_tasks(count):
 def test_parts_that_make_no_sense_are_refused(text):
     with pytest.raises(ConfigError, match="0 <= K < N"):
         parse_part(text)
+
+
+def test_a_stop_signal_lets_the_shard_at_hand_finish_and_the_rest_is_made_later(workspace, observer, monkeypatch):
+    monkeypatch.setattr(observer, "progress", lambda done, total, text: os.kill(os.getpid(), signal.SIGUSR1))
+    with pytest.raises(StoppedEarly, match="after 1 of 4 tasks"):
+        prepare(workspace)
+    assert missing_shards(workspace) == [1, 2, 3]
+    monkeypatch.undo()
+    prepare(workspace)
+    assert missing_shards(workspace) == []
