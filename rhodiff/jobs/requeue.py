@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from rhodiff.errors import EnvironmentLacksError, SchedulerUnreachableError
 from rhodiff.jobs.slurm_commands import ask_slurm
 from rhodiff.jobs.this_job import ThisJob
+from rhodiff.runtime.node_list import expand_node_list
 
 __all__ = ["exclude_nodes", "requeue"]
 
@@ -64,7 +65,7 @@ def _state(job: ThisJob) -> str:
 
 def _excluded(job: ThisJob) -> list[str]:
     text = _field(job, "ExcNodeList")
-    return [] if text in {"", "(null)"} else [text]
+    return [] if text in {"", "(null)"} else expand_node_list(text)
 
 
 def _field(job: ThisJob, name: str) -> str:
