@@ -4,8 +4,8 @@ Exit codes of our commands: 0 done, 1 to 74 failed, 75 stopped with the state sa
 process ended by a signal has 128 + signal (a shell, ``srun``), the bare signal (``mpiexec``), or a negative code
 (seen by its parent). ``srun --kill-on-bad-exit`` ends all processes once the first leaves with another code than 0,
 and then has the greatest code of all: after a request to stop, 143 or 137 beside 75 is the way of the launcher. And
-so is 0: ``srun`` whose step Slurm ends (seen with ``scontrol requeue``) may leave before its processes and forget their
-codes. Whether all was done by then the next attempt finds out, which has nothing to do then.
+so is 0: ``srun`` whose step Slurm ends (seen with ``scontrol requeue``) may leave before its processes and forget
+their codes. Whether all was done by then the next attempt finds out, which has nothing to do then.
 """
 
 import signal
