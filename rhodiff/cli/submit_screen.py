@@ -127,16 +127,11 @@ def _line(name: str, text: str) -> str:
 
 
 def _parts(plan: SubmissionPlan, results: "StagePlan | None") -> str:
-    if plan.num_parts == 1:
-        return (
-            "one"
-            if results is None
-            else f"one: {results.num_tasks - results.num_done:,} of {results.num_tasks:,} tasks"
-        )
-    text = f"{len(plan.elements):,} of {plan.num_parts:,}"
+    text = "one" if plan.num_parts == 1 else f"{len(plan.elements):,} of {plan.num_parts:,}"
     if results is None:
         return text
-    return f"{text}, with {results.num_tasks - results.num_done:,} of {results.num_tasks:,} tasks to do"
+    unit = "iterations" if plan.stage == "train" else "tasks"
+    return f"{text}, with {results.num_tasks - results.num_done:,} of {results.num_tasks:,} {unit} to do"
 
 
 def _jobs(plan: SubmissionPlan) -> str:
@@ -183,10 +178,13 @@ def _cost(planned: "PlannedSubmission") -> str:
 
 
 def _scripts(outcome: "StageOutcome", scheduler: Scheduler) -> list[str]:
+    """The scripts, and beside each name what its jobs wait for: ids that there are none of yet."""
     assert outcome.planned is not None
     assert outcome.folder is not None
-    lines = []
-    for piece in outcome.planned.plan.pieces:
-        lines.append(f"--- {outcome.folder.script(piece.index).name}")
-        lines.append(scheduler.script(outcome.folder, outcome.planned.plan, piece, ()))
+    plan, lines = outcome.planned.plan, []
+    outside = [f"--dependency={one.condition} on {one.submission}" for one in plan.after]
+    for piece in plan.pieces:
+        inside = [f"--dependency=afterany on {outcome.folder.script(before).name}" for before in piece.after]
+        lines.append(", ".join([f"--- {outcome.folder.script(piece.index).name}", *outside, *inside]))
+        lines.append(scheduler.script(outcome.folder, plan, piece, ()))
     return lines

@@ -56,7 +56,8 @@ class QueueRoom:
 
     def describe(self) -> str:
         """The limit on jobs, for people."""
-        queued = f" and {self.num_queued_jobs} are in the queue" if self.num_queued_jobs else ""
+        verb = "is" if self.num_queued_jobs == 1 else "are"
+        queued = f" and {self.num_queued_jobs} {verb} in the queue" if self.num_queued_jobs else ""
         reserved = f", with room kept for {self.num_reserved} of later stages" if self.num_reserved else ""
         return f"at most {self.max_submitted_jobs} jobs may be submitted{queued}{reserved}"
 
@@ -134,7 +135,7 @@ def _forced_pack(num_elements: int, wishes: PackingWishes, room: QueueRoom) -> t
     forced = -(-num_elements // most_jobs)
     if forced <= wanted:
         return wanted, [], []
-    reason = room.describe() + (f", {wishes.chain} for each link of the chain" if wishes.chain > 1 else "")
+    reason = room.describe() + (f", and each counts {wishes.chain} times with its chain" if wishes.chain > 1 else "")
     if wishes.pack is not None:
         return forced, [], [f"packed {forced} to a job instead of the {wishes.pack} that were asked for: {reason}"]
     return forced, [f"packed {forced} to a job: {reason}"], []

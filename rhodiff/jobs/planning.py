@@ -242,9 +242,13 @@ def _warnings(resources: StageResources, packing: Packing) -> list[str]:
         walltime_min = resources.walltime_min or 60
         warnings.append(
             f"walltime_min {walltime_min} is for a job, which runs {packing.num_rounds} parts in turn: it must "
-            f"suffice for all of them, {60 * walltime_min / packing.num_rounds:.3g} s each (--time)"
+            f"suffice for all of them, {_short_time(walltime_min / packing.num_rounds)} each (--time)"
         )
     if packing.side_by_side > 1 and resources.memory_gb is not None:
         share = resources.memory_gb / packing.side_by_side
         warnings.append(f"memory_gb {resources.memory_gb:g} is for a job: each of its lanes has {share:.3g} GB")
     return warnings
+
+
+def _short_time(minutes: float) -> str:
+    return f"{minutes:.3g} min" if minutes >= 2 else f"{60 * minutes:.3g} s"
