@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from slurm_cluster import Cluster, new_cluster, why_not_here
 
+from rhodiff.jobs.limits import forget_limits
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -30,6 +32,7 @@ def _whole_cluster(request) -> None:
     """Whatever the test before left behind is gone."""
     if "cluster" in request.fixturenames:
         request.getfixturevalue("cluster").reset()
+        forget_limits()
 
 
 @pytest.hookimpl(hookwrapper=True)

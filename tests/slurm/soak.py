@@ -18,8 +18,8 @@ from typing import Any
 from slurm_cluster import Cluster, new_cluster, wait_until, why_not_here
 from trivial_array import TrivialArray, files_per_task
 
-from rhodiff.jobs import limits
 from rhodiff.jobs.element_state import ElementState
+from rhodiff.jobs.limits import forget_limits
 from rhodiff.jobs.registry import Submission
 from rhodiff.jobs.slurm_commands import recorded_calls
 
@@ -79,8 +79,7 @@ def soak(cluster: Cluster, name: str, array: TrivialArray, *, cancelled: int, si
         sick: tasks that fail the first time.
         patience_s: longest wait for the tasks.
     """
-    limits._read_limits.cache_clear()  # the limits of this process's cluster are changed between cases
-    limits._read_config.cache_clear()
+    forget_limits()  # they are changed between cases
     found, chance = Soaked(name, array.num_tasks), random.Random(37)
     lost = chance.sample(range(array.num_tasks // 2, array.num_tasks), cancelled + sick)
     array.make_sick(lost[cancelled:])
@@ -97,7 +96,7 @@ def soak(cluster: Cluster, name: str, array: TrivialArray, *, cancelled: int, si
     found.files, found.lost = files_per_task(submission), array.num_tasks - counts.get(ElementState.DONE, 0)
     found.wrong_once = num_wrong(array, {task: int(task not in lost) for task in range(array.num_tasks)})
     before = array.times_run()
-    again = array.submit_rest(submission)
+    again = array.retry(submission)
     wait_until(lambda: not UNSETTLED & set(array.state(again)[0].count()), "the end of the retry", patience_s, 1.0)
     found.retried = (array.times_run() - before).total()
     found.wrong_twice = num_wrong(array, dict.fromkeys(range(array.num_tasks), 1))

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rhodiff.config.resources import StageResources
-from rhodiff.jobs.element_state import ElementState
 from rhodiff.jobs.limits import count_queued_jobs, find_room, read_limits
 from rhodiff.jobs.planning import Stamp, Target, Work, plan_submission
 from rhodiff.jobs.registry import (
@@ -20,6 +19,8 @@ from rhodiff.jobs.registry import (
     next_number,
     submit_pieces,
 )
+from rhodiff.jobs.retry_submission import RetryChanges, retry_run
+from rhodiff.jobs.scheduling import scheduler_for
 from rhodiff.jobs.selection import Selected
 from rhodiff.jobs.sites import SiteProfile
 from rhodiff.jobs.stage_resources import allocate
@@ -67,17 +68,10 @@ class TrivialArray:
 
     def submit(self) -> Submission:
         """Plan all tasks by the cluster's limits and hand them over."""
-        return self._submit(tuple(range(self.num_tasks)))
-
-    def submit_rest(self, submission: Submission) -> Submission:
-        """Hand over again what is not done."""
-        (state,) = self.state(submission)
-        return self._submit(tuple(e.element for e in state.elements if e.state is not ElementState.DONE))
-
-    def _submit(self, elements: tuple[int, ...]) -> Submission:
         scheduler, jobs, cluster = SlurmScheduler(), RunFolder(self.run).jobs, read_limits()
         room = find_room(cluster, allocate("prepare", self.resources, PROFILE, on_devices=False), count_queued_jobs())
         target = Target("slurm", cluster.name, "testbed", PROFILE, room)
+        elements = tuple(range(self.num_tasks))
         work = Work("prepare", RunFolder(self.run), self.run, self.num_tasks, elements, sys.executable)
         self.run.mkdir(parents=True, exist_ok=True)
         with hold_submissions(jobs):
@@ -87,6 +81,12 @@ class TrivialArray:
             folder = create_submission(jobs, plan, "name: trivial\n", scheduler)
             submit_pieces(scheduler, folder, plan)
         return Submission(folder, plan)
+
+    def retry(self, submission: Submission) -> Submission:
+        """Run again what is not done."""
+        wanted = {submission.folder.path: submission.plan.elements}
+        (retried,) = retry_run(RunFolder(self.run), wanted, RetryChanges(), scheduler_for).retried
+        return Submission(retried.folder, retried.plan)
 
     def state(self, *submissions: Submission) -> list[SubmissionState]:
         """How submissions stand."""
