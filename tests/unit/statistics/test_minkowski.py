@@ -121,7 +121,7 @@ def test_a_gaussian_random_field_has_tomitas_expectation():
 @pytest.mark.parametrize(
     ("fields", "levels", "says"),
     [
-        (np.zeros((4, 4)), [0.0], "shape"),
+        (np.zeros(4), [0.0], "shape"),
         (np.zeros((1, 1, 4)), [0.0], "at least 2"),
         (np.full((1, 4, 4), np.nan), [0.0], "NaN"),
         (np.zeros((1, 4, 4)), [], "thresholds"),
