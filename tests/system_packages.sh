@@ -2,14 +2,12 @@
 # Install what tests need beside Python packages, where that is possible: as root, on a system with apt.
 #   btrfs-progs: a file system with real quotas (the kernel may lack those of ext4 and tmpfs)
 #   g++:         torch.compile
-#   faketime:    clocks that differ
 #   Slurm:       a cluster on this machine; slurm/cluster/up.sh knows its packages
 # Elsewhere the tests that need them are skipped and say why.
 set -euo pipefail
 missing=()
 command -v mkfs.btrfs >/dev/null || [ -x /usr/sbin/mkfs.btrfs ] || missing+=(btrfs-progs)
 command -v g++ >/dev/null || missing+=(g++)
-command -v faketime >/dev/null || missing+=(faketime)
 may_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
 install() {
   [ ${#missing[@]} -eq 0 ] && return 0

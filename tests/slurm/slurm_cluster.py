@@ -39,11 +39,13 @@ class Cluster:
             other users (the data base runs as one).
         number: tells clusters of one machine apart.
         name: its ClusterName.
+        has_accounting: whether there is slurmdbd: sacct, and limits.
     """
 
     folder: Path
     number: int
     name: str
+    has_accounting: bool = True
 
     @property
     def prefix(self) -> str:
@@ -71,6 +73,7 @@ class Cluster:
             "RHO_SLURM_PORT_BASE": str(port_base(self.number)),
             "RHO_SLURM_CLUSTER": self.name,
             "RHO_SLURM_NODES": str(NUM_NODES),
+            "RHO_SLURM_DBD": str(int(self.has_accounting)),
             "RHO_SLURM_OWNER": str(os.getpid()),
         }
 
@@ -86,12 +89,14 @@ class Cluster:
     @contextmanager
     def running(self) -> Iterator[None]:
         """It is up within the block, and what Slurm's commands of this process ask."""
+        before = os.environ.pop("SLURM_CONF", None)
         try:
             self.up()
             os.environ["SLURM_CONF"] = str(self.conf)
             yield
         finally:
             os.environ.pop("SLURM_CONF", None)
+            os.environ.update({} if before is None else {"SLURM_CONF": before})
             self.down()
 
     def power_cut(self, *nodes: int) -> None:

@@ -34,6 +34,7 @@ PROFILE = SiteProfile(description="the testbed", updated="2026-01-01", source="t
 TASK = """
 k=${0%%/*}
 mkdir -p "$1"
+sleep "$2"
 if [ -e "$1/../sick/$k" ]; then rm "$1/../sick/$k"; echo "task $k is ill" >&2; exit 1; fi
 echo "$SLURM_JOB_ID" >> "$1/$k"
 """
@@ -48,11 +49,13 @@ class TrivialArray:
         run: the run folder.
         num_tasks: number of its tasks.
         resources: what its jobs ask for.
+        seconds: how long a task takes.
     """
 
     run: Path
     num_tasks: int
     resources: StageResources = field(default_factory=lambda: StageResources(walltime_min=60))
+    seconds: int = 0
 
     @property
     def ran(self) -> Path:
@@ -77,7 +80,7 @@ class TrivialArray:
         with hold_submissions(jobs):
             stamp = Stamp(new_token(), next_number(jobs), utc_now(), getpass.getuser(), socket.gethostname())
             plan = plan_submission(work, self.resources, target, stamp).plan
-            plan = replace(plan, command=("/bin/sh", "-c", TASK, "{part}", str(self.ran)))
+            plan = replace(plan, command=("/bin/sh", "-c", TASK, "{part}", str(self.ran), str(self.seconds)))
             folder = create_submission(jobs, plan, "name: trivial\n", scheduler)
             submit_pieces(scheduler, folder, plan)
         return Submission(folder, plan)
