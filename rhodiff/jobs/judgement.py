@@ -175,10 +175,12 @@ class _Judge:
         """Whether the scheduler knows the arrays but not this task, which never began.
 
         Slurm (seen with 22.05) keeps no record of a task that is cancelled by its index while it waits: it is no
-        longer in the array, and not in accounting.
+        longer in the array, and not in accounting. That says something only where accounting told of other tasks of
+        the array: the queue alone forgets tasks that have ended, too.
         """
         names = {job_id: self.plan.job_name(piece) for piece, job_id in self.evidence.jobs.items()}
-        known = {record.job_id for record in self.evidence.records if record.name == names.get(record.job_id)}
+        told = (record for record in self.evidence.records if record.total_elapsed_s is not None)
+        known = {record.job_id for record in told if record.name == names.get(record.job_id)}
         arrays = {self.evidence.jobs[one.piece.index] for one in seen if one.piece.is_array}
         return element not in self.marks.attempted and len(arrays) == len(seen) and arrays <= known
 

@@ -133,9 +133,10 @@ def test_the_same_id_under_another_name_is_another_job(plan):
 
 
 def test_a_task_that_left_its_array_before_it_began_was_cancelled(plan):
-    others = [record(plan, "PENDING", 1), record(plan, "COMPLETED", 2)]
+    others = [record(plan, "PENDING", 1), record(plan, "COMPLETED", 2, total_elapsed_s=3.0)]
     status = judged(plan, records=others)
     assert (status.state, status.job) == (ElementState.CANCELLED, "12_0")
+    assert judged(plan, records=others[:1]).state is ElementState.UNKNOWN, "the queue forgets what has ended"
     assert judged(plan, records=others, attempted=[0]).state is ElementState.UNKNOWN, "it began, and its end may lag"
     stranger = JobRecord("12", "prepare-00000000-0", 1, "PENDING")
     assert judged(plan, records=[stranger]).state is ElementState.UNKNOWN, "another set-up's job of the same id"
