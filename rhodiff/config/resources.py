@@ -57,7 +57,8 @@ class StageResources(Section):
     max_attempts_without_progress: Count | None = None
     """Attempts in a row that brought nothing new; default 3."""
     stall_timeout_min: Annotated[float, Field(gt=0)] | None = None
-    """Minutes without a step after which an attempt is ended and tried again; default 30."""
+    """Minutes without a step (outside ``train``: a whole shard or comparison) after which an attempt is ended and
+    tried again; default 30 for ``train``, no limit for others."""
     stop_margin_s: Annotated[int, Field(ge=5)] | None = None
     """Seconds before the time limit at which a job is told to save and stop; default 120."""
 

@@ -202,17 +202,24 @@ def _launch(target: Target, num_processes: int) -> Launch:
 
 def _rules(work: Work, resources: StageResources, profile: SiteProfile) -> BodyRules:
     """What the body keeps to; what is not said is the default of :class:`BodyRules`."""
-    usual, stall_min = BodyRules(), resources.stall_timeout_min
+    usual = BodyRules()
     return BodyRules(
         may_requeue=profile.may_requeue,
         max_attempts=resources.max_attempts or usual.max_attempts,
         max_attempts_without_progress=(
             resources.max_attempts_without_progress or usual.max_attempts_without_progress
         ),
-        stall_timeout_s=usual.stall_timeout_s if stall_min is None else 60 * stall_min,
+        stall_timeout_s=_stall_timeout_s(work, resources),
         stop_margin_s=_stop_margin_s(resources),
         progress_glob=_progress_glob(work),
     )
+
+
+def _stall_timeout_s(work: Work, resources: StageResources) -> float | None:
+    """A training steps often; how long one shard or comparison may take only its user knows."""
+    if resources.stall_timeout_min is not None:
+        return 60 * resources.stall_timeout_min
+    return BodyRules().stall_timeout_s if work.stage == "train" else None
 
 
 def _stop_margin_s(resources: StageResources) -> int:

@@ -113,3 +113,9 @@ def test_parts_are_one_a_task_unless_fewer_are_asked_for():
 def test_a_plan_reads_as_it_was_written():
     made = plan(number=5, options={"licenses": "a", "spread-job": True}, exclude=("n1", "n2"), chain=2).plan
     assert SubmissionPlan.from_plain(made.to_plain()) == made
+
+
+def test_only_trainings_are_watched_for_stalls_unless_asked():
+    assert plan("train", 1).plan.rules.stall_timeout_s == 1800
+    assert plan("sample").plan.rules.stall_timeout_s is None
+    assert plan("sample", stall_timeout_min=90).plan.rules.stall_timeout_s == 5400
