@@ -82,14 +82,15 @@ def compare_sets(
     grouped = {"reference_groups": reference.groups, "generated_groups": other.groups, **drawn}
     for statistic_settings in settings.statistics:
         fitted = fit_channels(build_statistic(statistic_settings), reference.fields, spec)
-        for channel, (one, two) in enumerate(_measured(fitted, reference, other, spec)):
+        for one, two in _measured(fitted, reference, other, spec):
             key = (one.statistic, one.channel)
             measurements[key] = (one, two)
             bins[key] = compare_bins(one, two, **grouped)
-            if isinstance(statistic_settings, PixelDistribution):
-                values[one.channel] = compare_values(
-                    reference.fields[:, channel],
-                    other.fields[:, channel],
+        if isinstance(statistic_settings, PixelDistribution):
+            for c, channel in enumerate(spec.channels):
+                values[channel] = compare_values(
+                    reference.fields[:, c],
+                    other.fields[:, c],
                     probabilities=statistic_settings.quantiles,
                     **grouped,
                 )

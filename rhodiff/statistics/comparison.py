@@ -2,7 +2,9 @@
 
 With means <P_ref>, <P_gen> over the fields of two sets, the relative difference is
 
-    d = <P_gen> / <P_ref> - 1.
+    d = <P_gen> / <P_ref> - 1,
+
+or, for values that change sign or vanish (``relative_to`` is ``peak``), the difference over the largest |<P_ref>|.
 
 Two spreads belong beside it and are not to be mixed up: the *scatter* of single fields about the mean of their set
 (cosmic variance of one field; the band power of few modes is far from normal, so its percentiles are given too), and
@@ -11,9 +13,10 @@ are correlated in general; errors are given bin by bin.
 
 The mean over bins of |d| cannot be negative and is not zero for a perfect model. Its *floor* is what two sets of
 these sizes would show if their true means were equal: the mean over resamples of the same number made from
-(1 + d_b) / (1 + d) - 1, the fluctuation of the ratio about itself, so that a wrong amplitude does not raise it. With
-``matched`` sets (the same groups in the same shares, e.g. samples at the parameters of the reference fields) both
-sides are resampled together, and the part of the scatter that comes from the parameters drops out.
+(1 + d_b) / (1 + d) - 1, the fluctuation of the ratio about itself, so that a wrong amplitude does not raise it (from
+d_b - d where differences are relative to the peak). With ``matched`` sets (the same groups in the same shares, e.g.
+samples at the parameters of the reference fields) both sides are resampled together, and the part of the scatter
+that comes from the parameters drops out.
 
 A difference between training and reference fields is had by giving the training set as ``generated``.
 
@@ -95,12 +98,13 @@ class BinnedComparison:
         sizes: numbers of fields and groups.
         reference: the reference in each bin.
         generated: the generated fields in each bin.
-        relative_difference: d, ``[bin]``; NaN where the reference is zero or no more than rounding.
+        relative_difference: d, ``[bin]``; NaN where what it is relative to is zero or no more than rounding.
         relative_error: standard error of d, ``[bin]``.
         difference_sigma: d in units of its error, ``[bin]``.
         mean_absolute: mean over bins of |d|, with error and floor.
         worst: largest |d|; its error is that bin's, its floor that of the largest |d|.
         worst_axis: where on the axis the worst bin lies.
+        relative_to: what d is relative to: ``bin`` or ``peak``.
     """
 
     statistic: str
@@ -121,6 +125,7 @@ class BinnedComparison:
     mean_absolute: Estimate
     worst: Estimate
     worst_axis: float
+    relative_to: str = "bin"
 
 
 def compare_bins(
@@ -155,10 +160,14 @@ def compare_bins(
     means = _resampled(reference.values, groups, resamples, seed, REFERENCE)
     other_means = _resampled(generated.values, other_groups, resamples, seed, REFERENCE if matched else GENERATED)
     summary, other = _summary(reference.values, means), _summary(generated.values, other_means)
-    difference = _relative(other.mean, _measurable(summary.mean))
-    resampled = np.where(np.isfinite(difference), _relative(other_means, means), np.nan)
+    if reference.relative_to == "peak":
+        difference, resampled = _over_peak(other.mean, summary.mean), _over_peak(other_means, means)
+        noise = resampled - difference
+    else:
+        difference = _relative(other.mean, _measurable(summary.mean))
+        resampled = np.where(np.isfinite(difference), _relative(other_means, means), np.nan)
+        noise = _relative(1 + resampled, 1 + difference)
     error = resampled.std(axis=0)
-    noise = _relative(1 + resampled, 1 + difference)
     worst, worst_axis = _worst(reference.axis, difference, noise, error)
     return BinnedComparison(
         **reference.attributes(),
@@ -196,6 +205,13 @@ def _relative(generated: Float, reference: Float) -> Float:
     ratio = np.full(np.broadcast_shapes(generated.shape, reference.shape), np.nan)
     np.divide(generated, reference, out=ratio, where=reference != 0)
     return ratio - 1
+
+
+def _over_peak(generated: Float, reference: Float) -> Float:
+    peak = np.max(np.abs(reference), axis=-1, keepdims=True)
+    difference = np.full(generated.shape, np.nan)
+    np.divide(generated - reference, peak, out=difference, where=peak > 0)
+    return difference
 
 
 def _mean_absolute(difference: Float, resampled: Float, noise: Float) -> Estimate:

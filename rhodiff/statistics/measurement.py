@@ -15,7 +15,7 @@ from rhodiff.errors import DataError
 __all__ = ["Measurement"]
 
 ARRAYS = ("axis", "edges", "values", "counts")
-LABELS = ("statistic", "axis_name", "axis_unit", "value_name", "value_unit", "channel")
+LABELS = ("statistic", "axis_name", "axis_unit", "value_name", "value_unit", "channel", "relative_to")
 Float = NDArray[np.float64]
 
 
@@ -34,6 +34,8 @@ class Measurement:
         values: float64 ``[field, bin]``.
         counts: what stands behind a bin of one field, ``[bin]``: modes of a spectrum, cells of a distribution.
         channel: name of the channel.
+        relative_to: what differences are relative to: ``bin``, the reference in the same bin, or ``peak``, its
+            largest absolute value over the bins, for values that change sign or vanish.
     """
 
     statistic: str
@@ -46,6 +48,7 @@ class Measurement:
     values: Float
     counts: NDArray[np.int64]
     channel: str = "value"
+    relative_to: str = "bin"
 
     def __post_init__(self) -> None:
         bins = len(self.axis)
@@ -54,6 +57,8 @@ class Measurement:
                 f"{self.statistic}: {bins} bins on the axis, but values {self.values.shape} and counts "
                 f"{self.counts.shape}; values must be [field, bin], counts [bin]"
             )
+        if self.relative_to not in ("bin", "peak"):
+            raise DataError(f"{self.statistic}: relative_to is {self.relative_to!r}; allowed are 'bin' and 'peak'")
         if self.edges.shape != (bins + 1,):
             raise DataError(f"{self.statistic}: {bins} bins need {bins + 1} edges, got {len(self.edges)}")
 

@@ -20,7 +20,16 @@ from rhodiff.statistics.pixel_distribution import histogram_edges, value_density
 from rhodiff.statistics.spectrum import power_spectrum
 from rhodiff.store.spec import FieldSpec
 
-__all__ = ["SpectrumStatistic", "Statistic", "ValueDensity", "fit_channels", "inverse_unit", "measure_channels"]
+__all__ = [
+    "SpectrumStatistic",
+    "Statistic",
+    "ValueDensity",
+    "check_shape",
+    "fit_channels",
+    "inverse_unit",
+    "measure_channels",
+    "unit_power",
+]
 
 Fields = NDArray[Any]
 
@@ -38,8 +47,8 @@ class Statistic(ABC):
         return self
 
     @abstractmethod
-    def measure(self, fields: Fields, spec: FieldSpec) -> Measurement:
-        """Measure each field.
+    def measure(self, fields: Fields, spec: FieldSpec) -> Measurement | tuple[Measurement, ...]:
+        """Measure each field, in one or several respects.
 
         Args:
             fields: ``[field, *space]``.
@@ -58,14 +67,16 @@ class SpectrumStatistic(Statistic):
 
     def measure(self, fields: Fields, spec: FieldSpec) -> Measurement:
         """Measure P(k) of each field, in squared field units times length**ndim."""
-        _check_shape(fields, spec)
+        check_shape(fields, spec)
         found = power_spectrum(fields, box_size=spec.box_size, bin_edges=self.settings.bin_edges)
         return Measurement(
             statistic=self.settings.kind,
             axis_name="k",
             axis_unit=inverse_unit(spec.length_unit),
             value_name="P(k)",
-            value_unit=" ".join(part for part in (_power(spec.unit, 2), _power(spec.length_unit, spec.ndim)) if part),
+            value_unit=" ".join(
+                part for part in (unit_power(spec.unit, 2), unit_power(spec.length_unit, spec.ndim)) if part
+            ),
             axis=found.k,
             edges=found.bin_edges,
             values=found.power,
@@ -93,7 +104,7 @@ class ValueDensity(Statistic):
 
     def measure(self, fields: Fields, spec: FieldSpec) -> Measurement:
         """Measure the density of each field's values, in inverse field units."""
-        _check_shape(fields, spec)
+        check_shape(fields, spec)
         if not self.edges:
             raise DataError("the bins of pixel_distribution are not fixed yet; fit it to the reference fields first")
         edges = np.array(self.edges)
@@ -134,11 +145,15 @@ def measure_channels(statistics: Sequence[Statistic], fields: Fields, spec: Fiel
         spec: geometry and units of the fields.
 
     Returns:
-        One measurement a channel, named after it.
+        Measurements named after their channel, channel by channel.
     """
     _check_channels(fields, spec)
-    named = zip(statistics, spec.channels, strict=True)
-    return tuple(replace(one.measure(fields[:, c], spec), channel=name) for c, (one, name) in enumerate(named))
+    found: list[Measurement] = []
+    for c, (statistic, name) in enumerate(zip(statistics, spec.channels, strict=True)):
+        measured = statistic.measure(fields[:, c], spec)
+        parts = measured if isinstance(measured, tuple) else (measured,)
+        found += [replace(one, channel=name) for one in parts]
+    return tuple(found)
 
 
 def inverse_unit(unit: str) -> str:
@@ -151,14 +166,20 @@ def inverse_unit(unit: str) -> str:
     return f"1/({unit})" if any(sign in unit for sign in "/ *^") else f"1/{unit}"
 
 
-def _power(unit: str, exponent: int) -> str:
+def unit_power(unit: str, exponent: int) -> str:
+    """The unit to an integer power, e.g. ``(Mpc/h)^2``."""
     if not unit or exponent == 1:
         return unit
     compound = any(sign in unit for sign in "/ *^")
     return f"({unit})^{exponent}" if compound else f"{unit}^{exponent}"
 
 
-def _check_shape(fields: Fields, spec: FieldSpec) -> None:
+def check_shape(fields: Fields, spec: FieldSpec) -> None:
+    """Refuse fields that are not ``[field, *space]`` of the spec.
+
+    Raises:
+        DataError: naming both shapes.
+    """
     if fields.shape[1:] != spec.shape:
         raise DataError(f"fields of shape {fields.shape} are not [field, *space] of the spec's {spec.shape}")
 

@@ -138,3 +138,20 @@ def test_sets_on_different_axes_are_refused():
         compare_bins(one, draw(np.random.default_rng(9), 5, bins=7))
     with pytest.raises(DataError, match="value_unit"):
         compare_bins(one, replace(one, value_unit="Mpc^2"))
+
+
+def test_values_that_change_sign_are_compared_relative_to_their_peak():
+    random = np.random.default_rng(0)
+    curve = np.array([-2.0, -1.0, 0.0, 1.0, 4.0])
+    reference, generated = (curve + shift + 0.01 * random.normal(size=(400, 5)) for shift in (0.0, 0.2))
+    labels = dict.fromkeys(("statistic", "axis_name", "axis_unit", "value_name", "value_unit"), "")
+    axis = {"axis": np.arange(5.0), "edges": np.arange(6.0), "counts": np.ones(5, dtype=int)}
+    one, two = (Measurement(**labels, **axis, values=v, relative_to="peak") for v in (reference, generated))
+    found = compare_bins(one, two)
+    # 0.2 over the peak of 4; errors of two means of 400 with scatter 0.01, over 4
+    np.testing.assert_allclose(found.relative_difference, 0.05, atol=4e-4)
+    np.testing.assert_allclose(found.relative_error, 0.01 * np.sqrt(2 / 400) / 4, rtol=0.25)
+    assert found.mean_absolute.value == pytest.approx(0.05, abs=2e-4)
+    # a mean absolute normal variable is sqrt(2 / pi) of its standard deviation
+    assert found.mean_absolute.floor == pytest.approx(np.sqrt(2 / np.pi) * found.relative_error.mean(), rel=0.1)
+    assert compare_bins(one, one, matched=True).worst.value == 0
