@@ -11,6 +11,7 @@ from rhodiff.jobs.details import read_histories, reason_of
 from rhodiff.jobs.element_state import ElementState, ElementStatus
 from rhodiff.jobs.failure import Failure, read_failure
 from rhodiff.jobs.failure_advice import advise_failure
+from rhodiff.jobs.handover import is_all_done
 from rhodiff.jobs.node_evidence import judge_nodes, tally_text
 from rhodiff.jobs.pending_reasons import explain_pending
 from rhodiff.jobs.state import SubmissionState
@@ -75,6 +76,7 @@ def explain(state: SubmissionState, name: str) -> list[Finding]:
 class _Explainer:
     def __init__(self, state: SubmissionState, name: str) -> None:
         self.state, self.plan, self.name = state, state.plan, name
+        self._runs = state.folder.path.parents[2]
 
     def failed(self) -> list[Finding]:
         statuses = self.state.of(ElementState.FAILED)
@@ -155,8 +157,7 @@ class _Explainer:
     def _waited_for(self, word: str) -> list[str]:
         if not word.startswith("Dependency"):
             return []
-        runs = self.state.folder.path.parents[2]
-        found = [_describe_other(SubmissionFolder(runs / other.submission)) for other in self.plan.after]
+        found = [_describe_other(SubmissionFolder(self._runs / other.submission)) for other in self.plan.after]
         is_chain = any(piece.after for piece in self.plan.pieces)
         return [f"waits for {text}" for text in found] or ["waits for the job before it in its chain"] * is_chain
 
@@ -175,7 +176,22 @@ class _Explainer:
         return self._by_reason(ElementState.STOPPED, f"rhodiff-hpc retry {self.name}   goes on where it stopped")
 
     def cancelled(self) -> list[Finding]:
-        return self._by_reason(ElementState.CANCELLED, f"rhodiff-hpc retry {self.name}   takes it up again")
+        folder, elements = (
+            self.state.folder,
+            tuple(status.element for status in self.state.of(ElementState.CANCELLED)),
+        )
+        by_hand = folder.cancelled.exists() or any(folder.cancelled_element(element).exists() for element in elements)
+        unmet = [] if by_hand else self._unmet()
+        if not unmet:
+            return self._by_reason(ElementState.CANCELLED, f"rhodiff-hpc retry {self.name}   takes it up again")
+        advice = f"mend that first; then rhodiff-hpc retry {self.name}, or the same submit again for all of them"
+        what = f"it waited for what did not succeed: {', '.join(unmet)}"
+        return [Finding(ElementState.CANCELLED, elements, what, advice=advice)]
+
+    def _unmet(self) -> list[str]:
+        """What this submission waited for that is not done: where it never can be, Slurm cancels what waits."""
+        others = [self._runs / other.submission for other in self.plan.after if other.condition == "afterok"]
+        return [_describe_other(SubmissionFolder(path)) for path in others if not _is_done(SubmissionFolder(path))]
 
     def unknown(self) -> list[Finding]:
         if self.state.silence:
@@ -212,6 +228,13 @@ def _describe(attempt: Attempt) -> str:
     text += f" after {attempt.elapsed_s:.0f} s" if attempt.elapsed_s is not None else ""
     text += f", {attempt.reason}" if attempt.reason else ""
     return text + (", with nothing new" if attempt.progress is False and attempt.verdict != "done" else "")
+
+
+def _is_done(folder: SubmissionFolder) -> bool:
+    try:
+        return is_all_done(folder, read_plan(folder.plan))
+    except DataError:
+        return False
 
 
 def _describe_other(folder: SubmissionFolder) -> str:

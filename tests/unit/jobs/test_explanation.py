@@ -104,7 +104,12 @@ def test_a_node_is_not_blamed_where_all_nodes_fail_alike(made):
 @pytest.mark.parametrize(
     ("state", "exit_code", "what", "advice"),
     [
-        ("OUT_OF_MEMORY", "0:125", "more memory than it asked for", "now 4 GB), or make the work smaller: rhodiff-hpc retry 1 --memory-gb 8"),
+        (
+            "OUT_OF_MEMORY",
+            "0:125",
+            "more memory than it asked for",
+            "now 4 GB), or make the work smaller: rhodiff-hpc retry 1 --memory-gb 8",
+        ),
         ("TIMEOUT", "0:15", "reached its time limit", "rhodiff-hpc retry 1 --time 120"),
         ("NODE_FAIL", "0:0", "lost its node", "nothing is wrong with the work itself"),
         ("FAILED", "127:0", "exit code 127: the command was not found", "mend what the log says"),
@@ -221,3 +226,16 @@ def test_a_damaged_marker_is_said_to_be_one(made):
     folder.failed(0).write_text("{")
     (finding,) = explain(seen(plan, folder), "1")
     assert finding.what == "its marker cannot be read"
+
+
+@pytest.mark.parametrize("is_met", [False, True])
+def test_what_slurm_cancelled_for_a_failure_before_it_names_that(made, tmp_path, is_met):
+    first, its_folder = made(num_elements=1, stage="train", number=2)
+    if is_met:
+        its_folder.done(0).touch()
+    after = (Dependency(f"{first.run}/jobs/{its_folder.path.name}"),)
+    plan, folder = made(num_elements=1, stage="sample", number=3, after=after)
+    (finding,) = explain(seen(plan, folder, record(plan, 0, "CANCELLED")), "3")
+    named = "it waited for what did not succeed: submission 2 (train of demo-12345678)"
+    assert (finding.what == named) is not is_met
+    assert "retry 3" in finding.advice
