@@ -1,13 +1,22 @@
 """Which statistics compare generated fields with the reference split, and how."""
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from rhodiff.config.section import Section
+from rhodiff.config.section import Operational, Section
 
-__all__ = ["Evaluation", "PixelDistribution", "PluginStatistic", "PowerSpectrum", "StatisticSettings"]
+__all__ = [
+    "Evaluation",
+    "Minkowski",
+    "PixelDistribution",
+    "PluginStatistic",
+    "PowerSpectrum",
+    "StatisticSettings",
+    "ThresholdSpread",
+]
 
 
 class PowerSpectrum(Section):
@@ -37,6 +46,44 @@ class PixelDistribution(Section):
     """Quantiles that are compared."""
 
 
+class ThresholdSpread(Section):
+    """Thresholds laid over the values of the reference, evenly spaced in x = -w ... w."""
+
+    over: Literal["quantiles", "std"] = "quantiles"
+    """``std``: mean + x std. ``quantiles``: where a share Φ(x) of the values lies below (Φ: normal)."""
+    number: Annotated[int, Field(ge=2)] = 25
+    """How many."""
+    half_width_std: Annotated[float, Field(gt=0, le=8)] = 2.5
+    """w, in standard deviations (of the reference, or of the normal distribution behind ``quantiles``)."""
+
+
+class Minkowski(Section):
+    """Minkowski functionals of the sets above thresholds: area, perimeter and Euler characteristic in 2D."""
+
+    kind: Literal["minkowski"] = "minkowski"
+    thresholds: tuple[float, ...] | ThresholdSpread = ThresholdSpread()
+    """Two or more rising values in the unit of the compared fields, or how to lay them over the reference."""
+    boundary: Literal["auto", "open", "periodic"] = "auto"
+    """``open`` counts interior windows alone, ``periodic`` wraps around; ``auto``: as the data (QuantImPy: open)."""
+    backend: Literal["rhodiff", "quantimpy"] = "rhodiff"
+    """``quantimpy``: 2D and 3D, open boundaries; of 3D only volume and surface, since its others are wrong."""
+    quantimpy_python: Annotated[Path | None, Operational] = None
+    """Interpreter that has QuantImPy; None: this one if it has, else that of ``$RHODIFF_QUANTIMPY_PYTHON``."""
+
+    @model_validator(mode="after")
+    def _settings_agree(self) -> "Minkowski":
+        given = self.thresholds
+        if isinstance(given, tuple) and (len(given) < 2 or any(b <= a for a, b in pairwise(given))):
+            raise ValueError(f"thresholds must be two or more rising numbers, got {list(given)}")
+        if self.backend == "quantimpy" and self.boundary == "periodic":
+            raise ValueError("backend 'quantimpy' has open boundaries only: say 'open', or backend 'rhodiff'")
+        if self.backend != "quantimpy" and self.quantimpy_python is not None:
+            raise ValueError(
+                "quantimpy_python has no effect with backend 'rhodiff': leave it out, or say 'quantimpy'"
+            )
+        return self
+
+
 class PluginStatistic(Section):
     """A statistic that another package provides under the entry point group ``rhodiff.plugins``."""
 
@@ -47,7 +94,9 @@ class PluginStatistic(Section):
     """Handed to the plug-in, which checks them."""
 
 
-StatisticSettings = Annotated[PowerSpectrum | PixelDistribution | PluginStatistic, Field(discriminator="kind")]
+StatisticSettings = Annotated[
+    PowerSpectrum | PixelDistribution | Minkowski | PluginStatistic, Field(discriminator="kind")
+]
 
 
 class Evaluation(Section):

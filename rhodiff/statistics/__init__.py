@@ -5,6 +5,7 @@ from rhodiff.statistics.comparison import BinnedComparison, SetSizes, SetSummary
 from rhodiff.statistics.estimate import Estimate
 from rhodiff.statistics.measurement import Measurement
 from rhodiff.statistics.minkowski import minkowski_functionals
+from rhodiff.statistics.minkowski_statistic import MinkowskiStatistic
 from rhodiff.statistics.pixel_distribution import (
     Moments,
     histogram,
@@ -35,6 +36,7 @@ __all__ = [
     "Groups",
     "MeanCovariance",
     "Measurement",
+    "MinkowskiStatistic",
     "Moments",
     "SetSizes",
     "SetSummary",

@@ -5,8 +5,9 @@ class or a function): called with the options of the experiment file as keywords
 :class:`~rhodiff.statistics.statistic.Statistic`.
 """
 
-from rhodiff.config.evaluation import PixelDistribution, PluginStatistic, PowerSpectrum, StatisticSettings
+from rhodiff.config.evaluation import Minkowski, PixelDistribution, PluginStatistic, PowerSpectrum, StatisticSettings
 from rhodiff.runtime.plugins import build_plugin
+from rhodiff.statistics.minkowski_statistic import MinkowskiStatistic
 from rhodiff.statistics.statistic import SpectrumStatistic, Statistic, ValueDensity
 
 __all__ = ["build_statistic"]
@@ -23,6 +24,8 @@ def build_statistic(settings: StatisticSettings) -> Statistic:
             return SpectrumStatistic(settings)
         case PixelDistribution():
             return ValueDensity(settings)
+        case Minkowski():
+            return MinkowskiStatistic(settings)
         case PluginStatistic():
             return build_plugin(
                 settings.name,

@@ -115,6 +115,7 @@ def test_settings_of_how_are_told_from_settings_of_what():
     }
     assert operational == {
         "Fields.memory_map",
+        "Minkowski.quantimpy_python",
         "Sampling.threads",
         "Training.checkpoint_every",
         "Training.compile",
