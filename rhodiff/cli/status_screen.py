@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rhodiff.cli.wording import counts_text, duration, elements_text, moment, plural, wrapped
+from rhodiff.cli.wording import WIDTH, counts_text, duration, elements_text, moment, plural, wrapped
 from rhodiff.jobs.attempts import Attempt
 from rhodiff.jobs.details import Progress
 from rhodiff.jobs.element_state import ElementState, ElementStatus
@@ -146,7 +146,14 @@ def _heir_lines(row: Row) -> list[str]:
 
 
 def _next_lines(row: Row) -> list[str]:
-    return [f"{'':15}next: {row.next_step}"] if row.next_step else []
+    """Commands one after another, each on a line of its own where they do not fit on one."""
+    if not row.next_step:
+        return []
+    line = f"{'':15}next: {row.next_step}"
+    if len(line) <= WIDTH:
+        return [line]
+    first, *others = row.next_step.split("   then   ")
+    return [f"{'':15}next: {first}", *(f"{'':15}then: {other}" for other in others)]
 
 
 def _draw_elements(row: Row) -> list[str]:
