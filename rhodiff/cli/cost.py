@@ -40,7 +40,7 @@ def cost(
     config: ConfigFile = Path("rhodiff.yaml"),
     as_json: JsonOutput = False,
 ) -> None:
-    """Show node-hours reserved, used and lost, and what they are based on."""
+    """Show node-hours reserved, used and lost."""
     from rhodiff.jobs.cost import spending_of
     from rhodiff.jobs.selection import runs_folder, select, split_words
     from rhodiff.jobs.state import observe_submissions
@@ -143,10 +143,12 @@ def _basis_lines(lines: Sequence[_Line]) -> list[str]:
     accounted = sum(line.spent.num_accounted for line in lines)
     unmeasured = sum(line.spent.num_unmeasured for line in lines)
     own = "our own records of attempts (without the seconds before they start)"
+    whose = {"slurm": "Slurm's accounting", "local": "what this machine noted of its processes"}
+    books = " and ".join(whose[kind] for kind in sorted({line.state.plan.scheduler for line in lines}, reverse=True))
     if accounted == jobs and jobs:
-        basis = "Slurm's accounting, all attempts of all jobs"
+        basis = f"{books}, all attempts of all jobs"
     elif accounted:
-        basis = f"Slurm's accounting for {accounted:,} of {plural(jobs, 'job')}, {own} for the rest"
+        basis = f"{books} for {accounted:,} of {plural(jobs, 'job')}, {own} for the rest"
     else:
         basis = own if jobs else "nothing yet: no job has begun"
     if unmeasured:
@@ -166,7 +168,13 @@ def _hints(lines: Sequence[_Line]) -> list[str]:
     for line in lines:
         plan, longest_s = line.state.plan, line.spent.longest_s
         limit_s = 60.0 * plan.allocation.walltime_min
-        if plan.is_trial or longest_s is None or limit_s <= SHORT_S or longest_s > GENEROUS * limit_s:
+        if (
+            plan.scheduler != "slurm"
+            or plan.is_trial
+            or longest_s is None
+            or limit_s <= SHORT_S
+            or longest_s > GENEROUS * limit_s
+        ):
             continue
         enough = MARGIN_MIN + round(1.5 * longest_s / 60)
         hint = (

@@ -16,7 +16,10 @@ def init(
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")] = Path("rhodiff.yaml"),
     as_json: JsonOutput = False,
 ) -> None:
-    """Write an experiment from a shipped configuration into ./rhodiff.yaml, or list what there is."""
+    """Write ./rhodiff.yaml from a shipped configuration.
+
+    Without a name: list the configurations.
+    """
     from rhodiff.config.shipped import read_shipped, shipped_names
     from rhodiff.errors import ConfigError
     from rhodiff.store.files import write_atomic

@@ -42,7 +42,10 @@ def logs(
     config: ConfigFile = Path("rhodiff.yaml"),
     as_json: JsonOutput = False,
 ) -> None:
-    """Show the end of a job's log; without a selector that of what runs or failed in the newest submission."""
+    """Show the end of a job's log, or follow it.
+
+    Without a selector: the log of what runs or failed in the newest submission.
+    """
     from rhodiff.jobs.log_parts import LogPart
     from rhodiff.jobs.selection import parse_selector, runs_folder, select, split_words
 

@@ -1,5 +1,6 @@
 """Options of ``submit`` that say what a stage's jobs ask for."""
 
+import math
 from typing import Annotated
 
 import typer
@@ -21,7 +22,23 @@ __all__ = [
     "TasksPerNode",
     "Throttle",
     "Time",
+    "positive",
 ]
+
+
+def _word(value: str | None) -> str | None:
+    """Refuse what a shell variable that is not set leaves behind, and what would break a script's line."""
+    if value is not None and (not value.isprintable() or len(value.split()) != 1):
+        raise typer.BadParameter(f"got {value!r}, and one word is needed; leave the option out for the default")
+    return value
+
+
+def positive(value: float | None) -> float | None:
+    """Refuse what is no amount."""
+    if value is not None and not (value > 0 and math.isfinite(value)):
+        raise typer.BadParameter(f"got {value:g}, and it must be more than 0")
+    return value
+
 
 Nodes = Annotated[int | None, typer.Option("--nodes", min=1, help="Nodes of a job (train).")]
 TasksPerNode = Annotated[
@@ -31,13 +48,17 @@ CpusPerTask = Annotated[int | None, typer.Option("--cpus-per-task", min=1, help=
 Time = Annotated[
     str | None, typer.Option("--time", metavar="LIMIT", help="Time limit of a job: minutes or [D-]HH:MM:SS.")
 ]
-MemoryGb = Annotated[float | None, typer.Option("--memory-gb", help="Memory a node.")]
+MemoryGb = Annotated[float | None, typer.Option("--memory-gb", callback=positive, help="Memory a node.")]
 GpusPerNode = Annotated[int | None, typer.Option("--gpus-per-node", min=0, help="Devices a node.")]
-Partition = Annotated[str | None, typer.Option("--partition", help="Partition of the cluster.")]
-Account = Annotated[str | None, typer.Option("--account", help="Account to charge.")]
-Qos = Annotated[str | None, typer.Option("--qos", help="Quality of service.")]
-Constraint = Annotated[str | None, typer.Option("--constraint", help="Features that nodes must have.")]
-Gres = Annotated[str | None, typer.Option("--gres", help="Generic resources a node, as Slurm writes them.")]
+Partition = Annotated[str | None, typer.Option("--partition", callback=_word, help="Partition of the cluster.")]
+Account = Annotated[str | None, typer.Option("--account", callback=_word, help="Account to charge.")]
+Qos = Annotated[str | None, typer.Option("--qos", callback=_word, help="Quality of service.")]
+Constraint = Annotated[
+    str | None, typer.Option("--constraint", callback=_word, help="Features that nodes must have.")
+]
+Gres = Annotated[
+    str | None, typer.Option("--gres", callback=_word, help="Generic resources a node, as Slurm writes them.")
+]
 Parts = Annotated[int | None, typer.Option("--parts", min=1, help="Parts of an array stage; default one a task.")]
 Pack = Annotated[int | None, typer.Option("--pack", min=1, help="Parts that share one job.")]
 SideBySide = Annotated[int | None, typer.Option("--side-by-side", min=1, help="Parts of a job that run at a time.")]

@@ -8,6 +8,7 @@ import typer
 from rhodiff.cli.console import Console
 from rhodiff.cli.job_options import RunWord, SelectorWord
 from rhodiff.cli.options import ConfigFile, DryRun, JsonOutput
+from rhodiff.cli.resource_options import positive
 from rhodiff.cli.wording import plural
 from rhodiff.errors import ConfigError
 
@@ -30,14 +31,19 @@ def retry(
     time: Annotated[
         str | None, typer.Option("--time", metavar="LIMIT", help="Another time limit: minutes or [D-]HH:MM:SS.")
     ] = None,
-    memory_gb: Annotated[float | None, typer.Option("--memory-gb", help="Another memory a node.")] = None,
+    memory_gb: Annotated[
+        float | None, typer.Option("--memory-gb", callback=positive, help="Another memory a node.")
+    ] = None,
     current: Annotated[bool, typer.Option("--current", help="With today's code and settings.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also what nothing certain is known of.")] = False,
     config: ConfigFile = Path("rhodiff.yaml"),
     dry_run: DryRun = False,
     as_json: JsonOutput = False,
 ) -> None:
-    """Submit again what failed, stopped, was cancelled or lost, with the code and settings of the first time."""
+    """Submit again what failed, stopped or was cancelled or lost.
+
+    It runs with the code and settings of the first time, and what is done stays done.
+    """
     from rhodiff.jobs.retry_submission import RetryChanges, retry_run
     from rhodiff.jobs.scheduling import scheduler_for
     from rhodiff.jobs.selection import runs_folder, select, split_words

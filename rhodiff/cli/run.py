@@ -71,7 +71,7 @@ def run(
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run a stage on this machine; a finished one says so and does nothing."""
+    """Run a stage here; a finished one does nothing again."""
     from rhodiff.cli.run_pipeline import run_pipeline, show_plan
     from rhodiff.config.loading import load_experiment
     from rhodiff.runtime.places import place_from_environment

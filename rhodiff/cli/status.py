@@ -38,7 +38,10 @@ def status(
     config: ConfigFile = Path("rhodiff.yaml"),
     as_json: JsonOutput = False,
 ) -> None:
-    """Show how submitted work stands: at most one squeue and one sacct, however many jobs there are."""
+    """Show how submitted work stands.
+
+    Slurm is asked once, and its accounting at most once, however many jobs there are.
+    """
     from rhodiff.jobs.selection import parse_selector, runs_folder, select, split_words
 
     pause_s = _pause(watch=watch, every_s=every_s, as_json=as_json)

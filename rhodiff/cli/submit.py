@@ -74,16 +74,19 @@ def submit(
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
-    """Submit a stage to Slurm, or to processes of this machine; the same again never submits anything twice."""
+    """Submit a stage to Slurm, or to this machine's processes.
+
+    The same command again never submits anything twice.
+    """
     from rhodiff.cli.submit_pipeline import submit_workflow
     from rhodiff.cli.submit_screen import show_outcome
     from rhodiff.cli.submit_trial import await_trial
     from rhodiff.cli.waiting import wait_for
     from rhodiff.config.loading import load_experiment
     from rhodiff.config.resources import StageResources
-    from rhodiff.jobs.stage_resources import allocate, refuse_idle
+    from rhodiff.jobs.stage_resources import allocate, refuse_idle, refuse_without_slurm
     from rhodiff.jobs.stage_submission import StageRequest, resources_of_request, submit_stage
-    from rhodiff.jobs.targets import open_target, with_room_for
+    from rhodiff.jobs.targets import has_slurm, open_target, with_room_for
     from rhodiff.jobs.trial_run import begin_trial
     from rhodiff.jobs.walltime import parse_walltime
     from rhodiff.stages.checks import check_experiment
@@ -109,7 +112,9 @@ def submit(
         chain=chain,
     )
     if stage is not Stage.PIPELINE:
-        refuse_idle(stage.value, flags, None, is_local=local)
+        refuse_idle(stage.value, flags, None)
+    if local or not has_slurm():
+        refuse_without_slurm(flags, is_chosen=local)
     _refuse_idle_options(
         stage,
         {
@@ -122,6 +127,8 @@ def submit(
         },
     )
     console = Console(quiet=quiet, as_json=as_json)
+    if not (local or has_slurm()):
+        console.note("note: there is no Slurm here ('sbatch' is not on the PATH): jobs are processes of this machine")
     if stage is Stage.PIPELINE:
         name = workflow or "pipeline"
         submit_workflow(console, config, overrides or [], name, flags, site, local=local, dry_run=dry_run, wait=wait)

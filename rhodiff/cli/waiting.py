@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 
 from rhodiff.cli.console import Console
-from rhodiff.cli.wording import counts_text
+from rhodiff.cli.wording import counts_text, plural
 from rhodiff.jobs.element_state import ElementState
 from rhodiff.jobs.selection import Selected
 from rhodiff.jobs.state import SubmissionState, observe_submissions
@@ -25,18 +25,21 @@ def wait_for(console: Console, chosen: Sequence[Selected]) -> None:
     Raises:
         typer.Exit: with code 1 if something of them is not done then.
     """
+    if not chosen:
+        return
     pauses = list(FIRST_LOOKS_S)
-    console.begin(chosen[0].plan.stage if chosen else "")
+    console.begin(chosen[0].plan.stage)
     while True:
         states = observe_submissions(chosen)
         _show(console, states)
         if not any(one.state.may_go_on_by_itself for state in states for one in state.elements):
             break
         time.sleep(pauses.pop(0) if pauses else LOOK_S)
-    left = [one for state in states for one in state.elements if one.state is not ElementState.DONE]
-    if left:
-        run, number = states[0].plan.run, states[0].plan.number
-        console.error(f"{len(left)} parts are not done: 'rhodiff-hpc why {run} {number}' says why")
+    unfinished = [state for state in states if len(state.of(ElementState.DONE)) < len(state.elements)]
+    if unfinished:
+        left = sum(len(state.elements) - len(state.of(ElementState.DONE)) for state in unfinished)
+        plan = unfinished[0].plan
+        console.error(f"{plural(left, 'part')} not done: 'rhodiff-hpc why {plan.run} {plan.number}' says why")
         raise typer.Exit(1)
 
 

@@ -27,7 +27,7 @@ def why(
     config: ConfigFile = Path("rhodiff.yaml"),
     as_json: JsonOutput = False,
 ) -> None:
-    """Say why submitted work waits, failed or stopped, and what to do about it."""
+    """Say why work waits, failed or stopped, and what to do."""
     from rhodiff.jobs.explanation import explain
     from rhodiff.jobs.next_step import names_of, taken_on
     from rhodiff.jobs.selection import runs_folder, select, split_words

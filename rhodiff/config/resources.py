@@ -9,6 +9,7 @@ from rhodiff.config.section import Section
 __all__ = ["Jobs", "StageResources"]
 
 Count = Annotated[int, Field(ge=1)]
+Word = Annotated[str, Field(pattern=r"^[!-~]+$")]
 
 
 class StageResources(Section):
@@ -26,19 +27,19 @@ class StageResources(Section):
     """Devices a node; default none."""
     walltime_min: Count | None = None
     """Time limit of a job; default 60."""
-    partition: str | None = None
+    partition: Word | None = None
     """Partition; default the cluster's."""
-    account: str | None = None
+    account: Word | None = None
     """Account to charge; default the user's."""
-    qos: str | None = None
+    qos: Word | None = None
     """Quality of service."""
-    constraint: str | None = None
+    constraint: Word | None = None
     """Node features."""
-    gres: str | None = None
+    gres: Word | None = None
     """Generic resources a node as Slurm writes them; default from ``gpus_per_node``."""
     exclusive: bool | None = None
     """Take whole nodes."""
-    exclude: tuple[str, ...] | None = None
+    exclude: tuple[Word, ...] | None = None
     """Nodes not to use."""
     options: dict[str, str | bool] | None = None
     """Any other sbatch options: long name without dashes -> value, or true for one without value."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from time import time
 
 from rhodiff.errors import DataError
@@ -82,16 +83,23 @@ def read_histories(
 
 def reason_of(state: SubmissionState, status: ElementStatus) -> str:
     """Why an element stands as it does, in words: from its status, else from its marker; empty where nothing says."""
-    if status.reason or state.marks.final.get(status.element) in {None, "done"}:
+    marker = _marker_of(state, status)
+    if status.reason or marker is None:
         return status.reason
+    with suppress(DataError):
+        plain = read_json(marker)
+        return str(plain.get("reason", "")) if isinstance(plain, dict) else ""
+    return "its marker cannot be read"
+
+
+def _marker_of(state: SubmissionState, status: ElementStatus) -> Path | None:
+    """The file that says why; that of the whole submission where it was cancelled, or refused, as a whole."""
+    if state.marks.final.get(status.element) in {None, "done"}:
+        whole = status.state is ElementState.CANCELLED and state.marks.is_cancelled
+        return state.folder.cancelled if whole else None
     marker = {
         ElementState.FAILED: state.folder.failed,
         ElementState.STOPPED: state.folder.stopped,
         ElementState.CANCELLED: state.folder.cancelled_element,
     }.get(status.state)
-    if marker is None:
-        return ""
-    with suppress(DataError):
-        plain = read_json(marker(status.element))
-        return str(plain.get("reason", "")) if isinstance(plain, dict) else ""
-    return "its marker cannot be read"
+    return None if marker is None else marker(status.element)

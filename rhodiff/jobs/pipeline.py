@@ -24,7 +24,7 @@ from rhodiff.jobs.packing import QueueRoom
 from rhodiff.jobs.planning import Target
 from rhodiff.jobs.scheduler import Scheduler
 from rhodiff.jobs.shared_data import find_preparations
-from rhodiff.jobs.stage_resources import merge_resources
+from rhodiff.jobs.stage_resources import merge_resources, share_flags
 from rhodiff.jobs.stage_submission import StageOutcome, StageRequest, submit_stage
 from rhodiff.jobs.state import SubmissionState
 from rhodiff.jobs.submission_plan import Dependency, SubmissionPlan, read_plan
@@ -68,12 +68,13 @@ def submit_pipeline(
     Args:
         workspaces: its experiments, checked, with the workflow's resources.
         workflow: the stages.
-        flags: resources that the command line gives to every stage.
+        flags: resources that the command line gives to every stage that can use them.
         scheduler: takes the jobs.
         target: facts about it, with the room of its queue as it is now.
         dry_run: decide only: nothing is written or handed over.
 
     Raises:
+        ConfigError: for resources that no stage can use.
         RunBusyError: if a stage is live with other settings.
         SubmissionRefusedError: if a job is refused for another reason than a full queue.
     """
@@ -97,7 +98,9 @@ class _Driver:
     def __init__(
         self, workflow: Workflow, flags: StageResources, scheduler: Scheduler, target: Target, *, dry_run: bool
     ) -> None:
-        self.workflow, self.flags, self.scheduler, self.target = workflow, flags, scheduler, target
+        self.workflow, self.scheduler, self.target = workflow, scheduler, target
+        followers = [name for name, stage in workflow.stages.items() if stage.follow]
+        self.flags = share_flags(flags, workflow.stages, followers)
         self.dry_run, self.order = dry_run, workflow.order()
         self.full = ""
         self._hosts: dict[str, tuple[str, GraphStep, tuple[Dependency, ...]]] = {}
@@ -139,9 +142,9 @@ class _Driver:
             for dependency in made.waits[needed]
         ]
         if not settings.follow:
-            return StageRequest(stage, self.flags, tuple(after))
+            return StageRequest(stage, self.flags[stage], tuple(after))
         return StageRequest(
-            stage, merge_resources(self.flags, ALONE), tuple(after), options=("--follow",), makes_inputs=True
+            stage, merge_resources(self.flags[stage], ALONE), tuple(after), options=("--follow",), makes_inputs=True
         )
 
     def _ask(self, workspace: Workspace, request: StageRequest, num_later: int) -> StageOutcome | None:

@@ -6,6 +6,7 @@ stage; the defaults of a site are for all stages, and pass.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from rhodiff.config.resources import StageResources
@@ -13,7 +14,15 @@ from rhodiff.errors import ConfigError
 from rhodiff.jobs.sites import SiteProfile
 from rhodiff.jobs.submission_plan import Allocation
 
-__all__ = ["FANNED_OUT", "allocate", "merge_resources", "refuse_idle", "resources_of_stage"]
+__all__ = [
+    "FANNED_OUT",
+    "allocate",
+    "merge_resources",
+    "refuse_idle",
+    "refuse_without_slurm",
+    "resources_of_stage",
+    "share_flags",
+]
 
 FANNED_OUT = frozenset({"prepare", "sample", "evaluate"})
 """Stages of independent tasks, which can be cut into parts."""
@@ -59,28 +68,81 @@ def resources_of_stage(
     return merge_resources(shared, own, experiment, *trial, flags)
 
 
-def refuse_idle(stage: str, resources: StageResources, name: str | None, *, is_local: bool = False) -> None:
+def refuse_idle(stage: str, resources: StageResources, name: str | None) -> None:
     """Refuse settings that have no effect on a stage.
 
     Args:
         stage: name of the stage.
         resources: what was given for it.
         name: how a setting is called, with ``{}`` for its name; None: as an option of the command line.
-        is_local: whether the jobs are processes of this machine.
 
     Raises:
         ConfigError: naming the setting and the stages that it is for.
     """
     for setting, allowed in _idle_settings(stage).items():
-        value = getattr(resources, setting)
-        if value is None or (setting in SEVERAL_PROCESSES and value == 1):
-            continue
-        raise ConfigError(f"{_called(setting, name)} has no effect on '{stage}', only on {allowed}: leave it out")
-    for setting in SLURM_SETTINGS if is_local else ():
-        if getattr(resources, setting) is not None:
+        if _asks_for(resources, setting):
+            raise ConfigError(f"{_called(setting, name)} has no effect on '{stage}', only on {allowed}: leave it out")
+
+
+def refuse_without_slurm(flags: StageResources, *, is_chosen: bool) -> None:
+    """Refuse what the command line asks of Slurm where the jobs are processes of this machine.
+
+    Args:
+        flags: what the command line says.
+        is_chosen: whether ``--local`` was given; else there is no Slurm here, which may be a surprise.
+
+    Raises:
+        ConfigError: naming the option.
+    """
+    why = (
+        "--local was given"
+        if is_chosen
+        else "there is no 'sbatch' on the PATH here (load the site's module of Slurm?)"
+    )
+    for setting in SLURM_SETTINGS:
+        if getattr(flags, setting) is not None:
             raise ConfigError(
-                f"{_called(setting, name)} has no effect on local processes, only on Slurm: leave it out"
+                f"{_called(setting, None)} is for Slurm only, and {why}: leave it out for processes of this machine"
             )
+
+
+def share_flags(flags: StageResources, stages: Iterable[str], alone: Iterable[str] = ()) -> dict[str, StageResources]:
+    """What the command line says to a whole workflow, for each stage as far as the stage can use it.
+
+    A chain is for the training: the other stages are cut into short jobs instead.
+
+    Args:
+        flags: what the command line says.
+        stages: stages of the workflow.
+        alone: those of them that are one process, whatever is asked for: a follower.
+
+    Raises:
+        ConfigError: for a setting that no stage can use.
+    """
+    single = set(alone)
+    idle = {stage: _idle_in_workflow(stage, is_alone=stage in single) for stage in stages}
+    for setting in (name for name, _ in flags if _asks_for(flags, name)):
+        refusals = [settings[setting] for settings in idle.values() if setting in settings]
+        if len(refusals) == len(idle):
+            raise ConfigError(
+                f"{_called(setting, None)} has no effect on {', '.join(idle)}, only on {refusals[0]}: leave it out"
+            )
+    return {
+        stage: StageResources(**{name: value for name, value in flags if name not in settings})
+        for stage, settings in idle.items()
+    }
+
+
+def _asks_for(resources: StageResources, setting: str) -> bool:
+    """Whether a setting was given; a single node or process is no contradiction to anything."""
+    value = getattr(resources, setting)
+    return value is not None and not (setting in SEVERAL_PROCESSES and value == 1)
+
+
+def _idle_in_workflow(stage: str, *, is_alone: bool) -> dict[str, str]:
+    """Settings of the command line that are not for this stage of a workflow, and what they are for."""
+    fan_out = dict.fromkeys(FAN_OUT_SETTINGS, "stages that do not follow a training") if is_alone else {}
+    return {**_idle_settings(stage), **fan_out, **({} if stage == "train" else {"chain": "train"})}
 
 
 def _idle_settings(stage: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from rhodiff.jobs.scheduling import find_scheduler
 from rhodiff.jobs.site_files import GENERIC, SITE_VARIABLE, load_site
 from rhodiff.jobs.submission_plan import Allocation
 
-__all__ = ["open_target", "with_room_for"]
+__all__ = ["has_slurm", "open_target", "with_room_for"]
 
 
 def open_target(experiment: Experiment, runs: Path, site: str | None, *, local: bool) -> tuple[Scheduler, Target]:
@@ -32,10 +32,15 @@ def open_target(experiment: Experiment, runs: Path, site: str | None, *, local: 
     """
     name = site or experiment.jobs.site or os.environ.get(SITE_VARIABLE) or GENERIC
     profile = load_site(name)
-    kind: Literal["slurm", "local"] = "local" if local or which("sbatch") is None else "slurm"
+    kind: Literal["slurm", "local"] = "slurm" if has_slurm() and not local else "local"
     scheduler = find_scheduler(runs, kind)
     target = Target(kind, scheduler.cluster, name, profile, facts=read_limits() if kind == "slurm" else None)
     return scheduler, with_room_for(target, Allocation())
+
+
+def has_slurm() -> bool:
+    """Whether Slurm's commands are on the PATH."""
+    return which("sbatch") is not None
 
 
 def with_room_for(target: Target, allocation: Allocation) -> Target:

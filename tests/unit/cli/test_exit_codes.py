@@ -153,3 +153,10 @@ def test_the_console_script_is_the_module(folder):
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "nonsense" in ended.stderr
+
+
+def test_the_list_of_commands_is_not_cut_off(call):
+    ended = call("--help")
+    commands = ended.out.partition("Commands:")[2].splitlines()[1:]
+    assert len(commands) > 10
+    assert not [line for line in commands if line.endswith("...") or len(line) > 78]

@@ -16,7 +16,7 @@ ALL = ("--set", "sampling.checkpoints=all")
         (("run", "pipeline", "--workflow", "./none.yaml"), "cannot read the workflow file none.yaml"),
         (("submit", "pipeline", "--local", "--workflow", "ensemble", "--set", "seed=3"), "contradict each other"),
         (("submit", "pipeline", "--local", "--workflow", "follow"), "sampling.checkpoints is last"),
-        (("submit", "pipeline", "--local", "--nodes", "2"), "--nodes has no effect on 'prepare'"),
+        (("submit", "pipeline", "--local", "--nodes", "2"), "nodes is 2, but without Slurm there is one machine"),
         (("submit", "train", "--test", "--wait", "--local"), "--test and --wait exclude each other"),
         (("submit", "sample", "--test", "--local"), "--test has no effect on 'sample'"),
     ],

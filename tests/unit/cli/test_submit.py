@@ -14,7 +14,14 @@ import pytest
         (("prepare", "--test"), "--test has no effect on 'prepare'"),
         (("train", "--workflow", "demo"), "--workflow has no effect on 'train'"),
         (("pipeline", "--after", "1"), "--after has no effect on 'pipeline'"),
-        (("prepare", "--local", "--qos", "debug"), "--qos has no effect on local processes"),
+        (("prepare", "--local", "--qos", "debug"), "--qos is for Slurm only, and --local was given"),
+        (("pipeline", "--local", "--partition", "main"), "--partition is for Slurm only"),
+        (("pipeline", "--local", "--workflow", "follow", "--parts", "0"), "greater than or equal to 1"),
+        (("prepare", "--partition", ""), "got '', and one word is needed"),
+        (("prepare", "--account", "a\n#SBATCH --nodes=9"), "one word is needed"),
+        (("prepare", "--memory-gb", "nan"), "got nan, and it must be more than 0"),
+        (("prepare", "--memory-gb", "-1"), "got -1, and it must be more than 0"),
+        (("prepare", "--set", "jobs.prepare.partition='a b'"), "jobs.prepare.partition: got 'a b'"),
         (("prepare", "--wait", "--dry-run"), "--dry-run and --wait exclude each other"),
         (("train", "--wait", "--follow"), "--wait and --follow exclude each other"),
         (("prepare", "--time", "soon"), r"minutes or \[D-\]HH:MM:SS"),
@@ -46,3 +53,20 @@ def test_a_dry_run_for_people_fits_the_screen(folder, call):
     head = ended.out.partition("---")[0].splitlines()
     assert "parts      4 of 4, with 4 of 4 tasks to do" in ended.out
     assert max(map(len, head)) <= 100
+
+
+def test_without_slurm_what_only_slurm_understands_is_refused_and_the_rest_says_where_it_runs(
+    folder, call, monkeypatch
+):
+    monkeypatch.setenv("PATH", str(folder))
+    refused = call("submit", "prepare", "--partition", "main", "--dry-run")
+    assert refused.code == 2
+    assert "there is no 'sbatch' on the PATH here" in refused.err
+    assert "jobs are processes of this machine" in call("submit", "prepare", "--dry-run").err
+
+
+def test_flags_of_single_stages_reach_those_of_a_pipeline(folder, call):
+    words = ("--tasks-per-node", "2", "--parts", "2", "--chain", "2")
+    graph = call("submit", "pipeline", "--local", "--dry-run", "--json", *words).value["graph"]
+    assert "prepare" in str(graph)
+    assert "--nodes" not in call("submit", "pipeline", "--local", "--dry-run", "--nodes", "1").err

@@ -5,7 +5,14 @@ import pytest
 from rhodiff.config.resources import StageResources
 from rhodiff.errors import ConfigError
 from rhodiff.jobs.sites import SiteProfile
-from rhodiff.jobs.stage_resources import allocate, merge_resources, refuse_idle, resources_of_stage
+from rhodiff.jobs.stage_resources import (
+    allocate,
+    merge_resources,
+    refuse_idle,
+    refuse_without_slurm,
+    resources_of_stage,
+    share_flags,
+)
 
 NOTHING = StageResources()
 
@@ -63,8 +70,45 @@ def test_one_node_is_no_contradiction():
 
 
 def test_local_processes_have_no_partition():
-    with pytest.raises(ConfigError, match="--partition has no effect on local processes"):
-        refuse_idle("train", StageResources(partition="main"), None, is_local=True)
+    with pytest.raises(ConfigError, match="--partition is for Slurm only, and --local was given"):
+        refuse_without_slurm(StageResources(partition="main"), is_chosen=True)
+    with pytest.raises(ConfigError, match="there is no 'sbatch' on the PATH here"):
+        refuse_without_slurm(StageResources(gres="gpu:2"), is_chosen=False)
+    refuse_without_slurm(StageResources(cpus_per_task=2, walltime_min=5, nodes=1), is_chosen=False)
+
+
+STAGES = ("prepare", "train", "sample", "evaluate", "report")
+
+
+def test_what_is_said_to_a_workflow_goes_to_the_stages_that_can_use_it():
+    flags = StageResources(nodes=2, tasks_per_node=4, chain=3, parts=8, throttle=2, partition="main")
+    shared = share_flags(flags, STAGES)
+    assert shared["train"] == StageResources(nodes=2, tasks_per_node=4, chain=3, partition="main")
+    for stage in ("prepare", "sample", "evaluate"):
+        assert shared[stage] == StageResources(parts=8, throttle=2, partition="main")
+    assert shared["report"] == StageResources(partition="main")
+    for stage in STAGES:
+        resources_of_stage(profile(), stage, NOTHING, shared[stage])
+
+
+@pytest.mark.parametrize(
+    ("flags", "stages", "words"),
+    [
+        (StageResources(nodes=2), ("sample", "report"), "--nodes has no effect on sample, report, only on train"),
+        (StageResources(pack=2), ("train", "report"), "--pack has no effect on train, report, only on evaluate"),
+        (StageResources(chain=2), ("sample",), "--chain has no effect on sample, only on train"),
+    ],
+)
+def test_what_no_stage_of_a_workflow_can_use_is_refused(flags, stages, words):
+    with pytest.raises(ConfigError, match=words):
+        share_flags(flags, stages)
+
+
+def test_a_follower_is_not_cut_into_parts():
+    with pytest.raises(ConfigError, match="--parts has no effect on train, evaluate"):
+        share_flags(StageResources(parts=4), ("train", "evaluate"), alone=("evaluate",))
+    shared = share_flags(StageResources(throttle=2), ("prepare", "evaluate"), alone=("evaluate",))
+    assert (shared["prepare"].throttle, shared["evaluate"].throttle) == (2, None)
 
 
 def test_a_training_has_a_process_a_device():
