@@ -12,6 +12,7 @@ from rhodiff.report.figures import (
     report_spectrum,
     report_trajectory,
 )
+from rhodiff.report.functionals import functional_figure, functional_numbers, report_functionals
 from rhodiff.report.headline import headline_numbers, sizes_sentence
 from rhodiff.report.loss import TrainingCurve, loss_figure
 from rhodiff.report.number_format import format_estimate, format_number, format_seconds
@@ -33,10 +34,13 @@ __all__ = [
     "format_estimate",
     "format_number",
     "format_seconds",
+    "functional_figure",
+    "functional_numbers",
     "headline_numbers",
     "loss_figure",
     "render_report",
     "report_distribution",
+    "report_functionals",
     "report_loss",
     "report_samples",
     "report_spectrum",

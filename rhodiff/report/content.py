@@ -116,6 +116,7 @@ class ReportContent:
         samples: sheets of reference and generated fields.
         spectra: power spectra.
         distributions: distributions of the values.
+        functionals: Minkowski functionals.
         training: loss curves.
         cells: the sweep.
         trajectory: denoised estimates along the sampling.
@@ -135,6 +136,7 @@ class ReportContent:
     samples: tuple[ReportFigure, ...] = ()
     spectra: tuple[ReportFigure, ...] = ()
     distributions: tuple[ReportFigure, ...] = ()
+    functionals: tuple[ReportFigure, ...] = ()
     training: tuple[ReportFigure, ...] = ()
     cells: tuple[CellRow, ...] = ()
     trajectory: tuple[ReportFigure, ...] = ()

@@ -16,9 +16,11 @@ from rhodiff.report import (
     format_estimate,
     format_number,
     format_seconds,
+    functional_numbers,
     headline_numbers,
     render_report,
     report_distribution,
+    report_functionals,
     report_loss,
     report_samples,
     report_spectrum,
@@ -83,16 +85,20 @@ def _content(
         title=workspace.experiment.report.title or workspace.experiment.name,
         summary=_summary(workspace, shown_cell),
         basis=(sizes_sentence(sizes, f"{workspace.experiment.evaluation.reference}-split"),),
-        key_numbers=headline_numbers(
-            spectrum,
-            values,
-            training_spectrum=training.bins.get(("power_spectrum", channel)),
-            training_values=training.values.get(channel),
+        key_numbers=(
+            *headline_numbers(
+                spectrum,
+                values,
+                training_spectrum=training.bins.get(("power_spectrum", channel)),
+                training_values=training.values.get(channel),
+            ),
+            *functional_numbers(_functionals(shown, channel), _functionals(training, channel)),
         ),
         warnings=_warnings(workspace, samples, sizes.reference_groups, training),
         samples=_sample_figures(workspace, samples, shown_cell),
         spectra=_spectrum_figures(workspace, shown, shown_cell, training),
         distributions=_distribution_figures(workspace, shown, shown_cell, training),
+        functionals=_functional_figures(workspace, shown, shown_cell, training),
         training=_training_figures(workspace),
         cells=tuple(_row(workspace, cell, one, events, shown=cell is shown_cell) for cell, one in found),
         trajectory=_trajectory_figures(workspace, samples),
@@ -190,6 +196,21 @@ def _distribution_figures(
         for key, one in shown.bins.items()
         if key[0] == "pixel_distribution"
     )
+
+
+def _functional_figures(
+    workspace: Workspace, shown: ComparisonSet, cell: Cell, training: ComparisonSet
+) -> tuple[ReportFigure, ...]:
+    name = f"generated ({cell.sampler} {cell.evaluations})"
+    return tuple(
+        report_functionals([{name: one} for one in functionals], training=_functionals(training, channel))
+        for channel in workspace.store.spec.channels
+        if (functionals := _functionals(shown, channel))
+    )
+
+
+def _functionals(found: ComparisonSet, channel: str) -> list[BinnedComparison]:
+    return [one for (name, of), one in found.bins.items() if of == channel and name.startswith("minkowski_")]
 
 
 def _training_figures(workspace: Workspace) -> tuple[ReportFigure, ...]:

@@ -31,7 +31,7 @@ def test_report_before_the_evaluation_says_what_to_run(changed):
         write_report(changed("evaluation.seed=77"))
 
 
-@pytest.mark.parametrize("kind", ["power_spectrum", "pixel_distribution"])
+@pytest.mark.parametrize("kind", ["power_spectrum", "pixel_distribution", "minkowski"])
 def test_report_of_one_statistic_alone(kind, changed):
     assert "</html>" in report(changed(f"evaluation.statistics=[{{kind: {kind}}}]"))
 
