@@ -124,9 +124,7 @@ def test_a_training_that_everything_happens_to_ends_like_an_undisturbed_one(clus
 
 def last_step(lab: Lab) -> int:
     """Iteration of the newest checkpoint; older ones are removed meanwhile."""
-    return max(
-        (int(p.stem.removeprefix("step-")) for p in lab.folder.glob("runs/*/checkpoints/step-*.json")), default=0
-    )
+    return max((int(p.stem.split("-")[1]) for p in lab.folder.glob("runs/*/checkpoints/step-*.json")), default=0)
 
 
 def lost_steps(run: Path) -> list[int]:
