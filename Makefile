@@ -37,6 +37,7 @@ bench: $(VENV)/.installed-test
 	tests/bench/setup_peers.sh $(PEERS)
 	$(BIN)/python tests/bench/bench_training_step.py --peers $(PEERS)
 	$(BIN)/python tests/bench/bench_reader.py
+	$(BIN)/python tests/bench/bench_power_spectrum.py --peers $(PEERS)
 	$(BIN)/python tests/bench/bench_help.py
 
 soak: $(VENV)/.installed-test

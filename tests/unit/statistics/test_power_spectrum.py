@@ -127,7 +127,7 @@ def test_it_scales_with_the_units_of_box_and_field(ndim, factor, amplitude, offs
 def test_many_fields_give_what_one_at_a_time_gives(monkeypatch):
     fields = noise((8, 8), 7).astype(np.float32)
     together = power_spectrum(fields, box_size=1.0).power
-    monkeypatch.setattr("rhodiff.statistics.spectrum.CELLS_AT_ONCE", 100)
+    monkeypatch.setattr("rhodiff.statistics.transform.CELLS_AT_ONCE", 100)
     np.testing.assert_allclose(power_spectrum(fields, box_size=1.0).power, together, rtol=1e-13)
     assert together.dtype == np.float64
 
