@@ -23,13 +23,14 @@ class PowerSpectrum(Section):
     """Azimuthally averaged power spectrum of each field."""
 
     kind: Literal["power_spectrum"] = "power_spectrum"
-    bin_edges: tuple[Annotated[float, Field(ge=0)], ...] | None = None
-    """Edges in k, inverse length units of the data; None: bins of the fundamental mode's width on its multiples."""
+    bin_edges: tuple[Annotated[float, Field(ge=0)], ...] | Literal["paper_a"] | None = None
+    """Edges in k, inverse length units of the data; None: bins of the fundamental mode's width on its multiples;
+    ``paper_a``: of those, only the modes within a quarter of the multiple (arXiv 2211.12444)."""
 
     @model_validator(mode="after")
     def _edges_rise(self) -> "PowerSpectrum":
         edges = self.bin_edges
-        if edges is not None and (len(edges) < 2 or any(b <= a for a, b in pairwise(edges))):
+        if isinstance(edges, tuple) and (len(edges) < 2 or any(b <= a for a, b in pairwise(edges))):
             raise ValueError(f"bin_edges must be two or more rising numbers, got {list(edges)}")
         return self
 

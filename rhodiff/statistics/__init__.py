@@ -2,6 +2,7 @@
 
 from rhodiff.statistics.accumulator import MeanCovariance, merge_all
 from rhodiff.statistics.comparison import BinnedComparison, SetSizes, SetSummary, compare_bins
+from rhodiff.statistics.cross_spectrum import CrossSpectrum, cross_spectrum
 from rhodiff.statistics.estimate import Estimate
 from rhodiff.statistics.measurement import Measurement
 from rhodiff.statistics.minkowski import minkowski_functionals
@@ -31,6 +32,7 @@ from rhodiff.statistics.value_comparison import ValueComparison, compare_values
 __all__ = [
     "BinnedComparison",
     "BinnedSpectrum",
+    "CrossSpectrum",
     "Estimate",
     "GroupSums",
     "Groups",
@@ -47,6 +49,7 @@ __all__ = [
     "build_statistic",
     "compare_bins",
     "compare_values",
+    "cross_spectrum",
     "default_bin_edges",
     "draw_groups",
     "fit_channels",

@@ -5,24 +5,34 @@ pair k, -k, except where the last component is zero or Nyquist; each stored mode
 plane as it stands for. A bin is lo <= |k| < hi and never holds k = 0. Spectra that share a :class:`FourierBins` share
 their binning, whatever they are spectra of.
 
+Three ways to bin: free edges; the default, bins of the fundamental mode's width k_f centred on its multiples up to
+Nyquist; and the preset ``paper_a``, that of the code of Mudur & Finkbeiner 2022 (arXiv 2211.12444): about the
+multiples of k_f below Nyquist, and of the modes there only those with -k_f/4 <= |k| - m k_f < k_f/4. (Their power is
+P / V in our units, and their k = 0, the squared mean, is not counted here.)
+
 Axes: ``[bin]``, ``[mode]`` in the order of a flattened ``rfftn`` (its zero mode first).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rhodiff.errors import ConfigError
 
-__all__ = ["FourierBins", "check_box", "default_bin_edges", "mode_weights", "nyquist", "wavenumbers"]
+__all__ = ["BinEdges", "FourierBins", "check_box", "default_bin_edges", "mode_weights", "nyquist", "wavenumbers"]
 
 EDGE_TOLERANCE = 1e-12
 """Relative; a mode that lies on an edge belongs to the upper bin whatever the rounding of its |k|."""
 
+PAPER_A = "paper_a"
+PAPER_A_HALF_WIDTH = 0.25
+"""In units of the fundamental."""
+
 Float = NDArray[np.float64]
+BinEdges = ArrayLike | Literal["paper_a"] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,22 +57,25 @@ class FourierBins:
 
     @classmethod
     def of(
-        cls, shape: tuple[int, ...], box_size: float | Sequence[float], bin_edges: ArrayLike | None = None
+        cls, shape: tuple[int, ...], box_size: float | Sequence[float], bin_edges: BinEdges = None
     ) -> "FourierBins":
         """Bins of a grid.
 
         Args:
             shape: cells along each axis.
             box_size: extent of the box in length units: a number for every axis, or one number an axis.
-            bin_edges: rising |k| edges, ``[bin + 1]``; None: :func:`default_bin_edges`.
+            bin_edges: rising |k| edges, ``[bin + 1]``; None: :func:`default_bin_edges`; or ``paper_a``.
 
         Raises:
             ConfigError: if the box or the edges make no sense, or a bin holds no mode.
         """
-        edges = default_bin_edges(shape, box_size) if bin_edges is None else _check_edges(bin_edges)
+        edges = _edges(shape, box_size, bin_edges)
         k, weights = wavenumbers(shape, box_size).ravel(), mode_weights(shape).ravel()
         bin_of_mode = np.searchsorted(edges, k * (1 + EDGE_TOLERANCE), side="right") - 1
-        kept = np.flatnonzero((bin_of_mode >= 0) & (bin_of_mode < len(edges) - 1) & (k > 0))
+        inside = (bin_of_mode >= 0) & (bin_of_mode < len(edges) - 1) & (k > 0)
+        if isinstance(bin_edges, str):
+            inside &= _near_multiples(k, 2 * np.pi / max(check_box(box_size, len(shape))))
+        kept = np.flatnonzero(inside)
         order = kept[np.argsort(bin_of_mode[kept], kind="stable")]
         bins = bin_of_mode[order]
         total = np.bincount(bins, weights[order], minlength=len(edges) - 1)
@@ -104,6 +117,26 @@ def default_bin_edges(shape: Sequence[int], box_size: float | Sequence[float]) -
             "give bin_edges"
         )
     return np.asarray(fundamental * (np.arange(num_bins + 1) + 0.5), dtype=np.float64)
+
+
+def _edges(shape: tuple[int, ...], box_size: float | Sequence[float], bin_edges: BinEdges) -> Float:
+    if bin_edges is None:
+        return default_bin_edges(shape, box_size)
+    if not isinstance(bin_edges, str):
+        return _check_edges(bin_edges)
+    if bin_edges != PAPER_A:
+        raise ConfigError(f"bins are given by their edges, or as the preset '{PAPER_A}'; got {bin_edges!r}")
+    edges = default_bin_edges(shape, box_size)
+    below = int(np.sum(edges[:-1] + edges[1:] < 2 * nyquist(shape, box_size) * (1 - EDGE_TOLERANCE)))
+    if below == 0:
+        raise ConfigError(f"{tuple(shape)} cells have no multiple of the fundamental below Nyquist; give bin_edges")
+    return edges[: below + 1]
+
+
+def _near_multiples(k: Float, fundamental: float) -> NDArray[np.bool_]:
+    multiple = k * (1 + EDGE_TOLERANCE) / fundamental
+    offset = multiple - np.floor(multiple + 0.5)
+    return (offset >= -PAPER_A_HALF_WIDTH) & (offset < PAPER_A_HALF_WIDTH)
 
 
 def nyquist(shape: Sequence[int], box_size: float | Sequence[float]) -> float:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rhodiff.statistics.fourier_bins import FourierBins, check_box, default_bin_edges, nyquist
+from rhodiff.statistics.fourier_bins import BinEdges, FourierBins, check_box, default_bin_edges, nyquist
 from rhodiff.statistics.transform import check_fields, transforms
 
 __all__ = ["BinnedSpectrum", "default_bin_edges", "nyquist", "power_spectrum"]
@@ -50,15 +50,15 @@ class BinnedSpectrum:
 
 
 def power_spectrum(
-    fields: ArrayLike, *, box_size: float | Sequence[float], bin_edges: ArrayLike | None = None
+    fields: ArrayLike, *, box_size: float | Sequence[float], bin_edges: BinEdges = None
 ) -> BinnedSpectrum:
     """Power spectrum of each field, its mean removed (see the module for the definition).
 
     Args:
         fields: real, ``[field, *space]`` with one to three spatial axes; any number of cells along each.
         box_size: extent of the box in length units: a number for every axis, or one number an axis.
-        bin_edges: rising |k| edges, ``[bin + 1]``, inverse length units; None: :func:`default_bin_edges`. The mode
-            k = 0 is never counted.
+        bin_edges: rising |k| edges, ``[bin + 1]``, inverse length units; None: :func:`default_bin_edges`;
+            ``paper_a``: the preset of :mod:`rhodiff.statistics.fourier_bins`. The mode k = 0 is never counted.
 
     Returns:
         Spectra in float64.

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rhodiff.errors import DataError
 
-__all__ = ["check_fields", "transforms"]
+__all__ = ["check_fields", "require_variation", "transforms"]
 
 CELLS_AT_ONCE = 1 << 16
 """Cells that are transformed together; one field at least."""
@@ -42,6 +42,20 @@ def check_fields(fields: ArrayLike) -> NDArray[Any]:
     if array.dtype.kind not in "fiu":
         raise DataError(f"fields must be real numbers, got {array.dtype}")
     return array
+
+
+def require_variation(fields: NDArray[Any], name: str) -> None:
+    """Refuse fields of one value: what is divided by their power would be rounding.
+
+    Raises:
+        DataError: naming the first constant field.
+    """
+    flat = fields.reshape(len(fields), -1)
+    constant = np.flatnonzero((flat == flat[:, :1]).all(axis=1))
+    if len(constant):
+        raise DataError(
+            f"field {constant[0]} of {name} is constant ({flat[constant[0], 0]:g}): leave such fields out"
+        )
 
 
 def transforms(fields: NDArray[Any]) -> Iterator[tuple[slice, Complex]]:
