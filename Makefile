@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo-run
 PEERS ?= .venv-peers
+# the tests look here for environments of programs that they compare with
+ORACLES := .venv-oracles
 # torch is pinned where a machine without accelerator would otherwise fetch gigabytes of GPU libraries
 TORCH ?= torch==2.13.0
 
@@ -26,6 +28,7 @@ demo: $(VENV)/.installed-demo
 
 test: $(VENV)/.installed-test
 	tests/system_packages.sh
+	tests/oracles/setup_quantimpy.sh $(ORACLES)/quantimpy >/dev/null || true  # its test says why not
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-dev
@@ -55,4 +58,4 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist site $(DEMO)
+	rm -rf $(VENV) $(PEERS) $(ORACLES) build dist site $(DEMO)

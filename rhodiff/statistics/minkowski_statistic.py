@@ -33,7 +33,7 @@ FUNCTIONALS = {
     2: {
         "area": "area fraction",
         "perimeter": "perimeter / 2π per area",
-        "euler": "Euler characteristic / π per area",
+        "euler": "Euler number / π per area",
     },
     3: {
         "volume": "volume fraction",
