@@ -2,11 +2,13 @@
 
 from rhodiff.statistics.accumulator import MeanCovariance, merge_all
 from rhodiff.statistics.comparison import BinnedComparison, SetSizes, SetSummary, compare_bins
-from rhodiff.statistics.cross_spectrum import CrossSpectrum, cross_spectrum
+from rhodiff.statistics.cross_spectrum import CrossSpectrum, cross_power_spectrum
 from rhodiff.statistics.estimate import Estimate
 from rhodiff.statistics.measurement import Measurement
+from rhodiff.statistics.memorisation import Memorisation, find_memorisation
 from rhodiff.statistics.minkowski import minkowski_functionals
 from rhodiff.statistics.minkowski_statistic import MinkowskiStatistic
+from rhodiff.statistics.nearest_field import NearestFields, nearest_fields
 from rhodiff.statistics.pixel_distribution import (
     Moments,
     histogram,
@@ -38,8 +40,10 @@ __all__ = [
     "Groups",
     "MeanCovariance",
     "Measurement",
+    "Memorisation",
     "MinkowskiStatistic",
     "Moments",
+    "NearestFields",
     "SetSizes",
     "SetSummary",
     "SpectrumStatistic",
@@ -49,9 +53,10 @@ __all__ = [
     "build_statistic",
     "compare_bins",
     "compare_values",
-    "cross_spectrum",
+    "cross_power_spectrum",
     "default_bin_edges",
     "draw_groups",
+    "find_memorisation",
     "fit_channels",
     "histogram",
     "histogram_edges",
@@ -60,6 +65,7 @@ __all__ = [
     "merge_all",
     "minkowski_functionals",
     "moments",
+    "nearest_fields",
     "nyquist",
     "power_spectrum",
     "quantiles",

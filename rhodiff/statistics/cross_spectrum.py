@@ -26,7 +26,7 @@ from rhodiff.errors import DataError
 from rhodiff.statistics.fourier_bins import BinEdges, FourierBins, check_box
 from rhodiff.statistics.transform import check_fields, require_variation, transforms
 
-__all__ = ["CrossSpectrum", "cross_spectrum"]
+__all__ = ["CrossSpectrum", "cross_power_spectrum"]
 
 Float = NDArray[np.float64]
 
@@ -71,7 +71,7 @@ class CrossSpectrum:
         return np.concatenate([self.cross, self.power_a, self.power_b], axis=1)
 
 
-def cross_spectrum(
+def cross_power_spectrum(
     a: ArrayLike, b: ArrayLike, *, box_size: float | Sequence[float], bin_edges: BinEdges = None
 ) -> CrossSpectrum:
     """Spectra of each pair ``a[i], b[i]`` (see the module for the definitions).

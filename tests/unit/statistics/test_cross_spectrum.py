@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rhodiff.errors import ConfigError, DataError
-from rhodiff.statistics import MeanCovariance, cross_spectrum, merge_all, power_spectrum
+from rhodiff.statistics import MeanCovariance, cross_power_spectrum, merge_all, power_spectrum
 
 SHAPES = [(16,), (15,), (8, 8), (6, 9), (6, 6, 6), (4, 5, 6)]
 
@@ -25,7 +25,7 @@ def full_plane(shape, box):
 def test_it_equals_the_definition_on_the_full_plane(shape):
     box, axes = 3.0, tuple(range(1, len(shape) + 1))
     a, b = noise(shape), noise(shape, seed=1) + 2.0
-    found = cross_spectrum(a, b, box_size=box)
+    found = cross_power_spectrum(a, b, box_size=box)
     k = full_plane(shape, box)
     product = np.fft.fftn(a, axes=axes) * np.fft.fftn(b, axes=axes).conj() * box ** len(shape) / np.prod(shape) ** 2
     for i, (low, high) in enumerate(itertools.pairwise(found.bin_edges)):
@@ -38,7 +38,7 @@ def test_it_equals_the_definition_on_the_full_plane(shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_field_with_itself_has_its_power_and_coherence_one(shape):
     fields = noise(shape)
-    found, power = cross_spectrum(fields, fields, box_size=2.0), power_spectrum(fields, box_size=2.0)
+    found, power = cross_power_spectrum(fields, fields, box_size=2.0), power_spectrum(fields, box_size=2.0)
     for values in (found.cross, found.power_a, found.power_b):
         np.testing.assert_allclose(values, power.power, rtol=1e-12)
     np.testing.assert_allclose(found.coherence, 1, rtol=1e-12)
@@ -49,7 +49,7 @@ def test_a_field_with_itself_has_its_power_and_coherence_one(shape):
 
 def test_amplitude_and_sign_show_in_transfer_and_coherence():
     fields = noise((16, 16))
-    found = cross_spectrum(-2.5 * fields + 7, fields, box_size=1.0)
+    found = cross_power_spectrum(-2.5 * fields + 7, fields, box_size=1.0)
     np.testing.assert_allclose(found.transfer, 2.5, rtol=1e-10)
     np.testing.assert_allclose(found.coherence, -1, rtol=1e-10)
     assert np.abs(found.coherence).max() <= 1
@@ -59,7 +59,7 @@ def test_amplitude_and_sign_show_in_transfer_and_coherence():
 def test_added_noise_lowers_the_coherence_as_derived(shape):
     """a = b + n with white b and n of variances 1 and q^2: T^2 = 1 + q^2, r^2 = 1 / (1 + q^2)."""
     q, signal = 0.7, noise(shape, 200)
-    found = cross_spectrum(signal + q * noise(shape, 200, seed=5), signal, box_size=4.0).mean()
+    found = cross_power_spectrum(signal + q * noise(shape, 200, seed=5), signal, box_size=4.0).mean()
     modes = found.num_modes * 200 / 2
     r = 1 / np.sqrt(1 + q**2)
     assert np.max(np.abs(found.coherence[0] - r) / ((1 - r**2) / np.sqrt(2 * modes))) < 5
@@ -67,26 +67,24 @@ def test_added_noise_lowers_the_coherence_as_derived(shape):
 
 
 def test_independent_fields_are_incoherent_within_errors():
-    found = cross_spectrum(noise((32, 32), 100), noise((32, 32), 100, seed=9), box_size=1.0).mean()
+    found = cross_power_spectrum(noise((32, 32), 100), noise((32, 32), 100, seed=9), box_size=1.0).mean()
     assert np.max(np.abs(found.coherence[0]) * np.sqrt(found.num_modes * 100)) < 4.5
 
 
 def test_a_common_shift_changes_nothing_and_a_shift_of_one_lowers_the_cross_power():
     a, b = noise((16, 16)), noise((16, 16), seed=3)
-    truth = cross_spectrum(a, b, box_size=1.0).cross
-    moved = cross_spectrum(np.roll(a, (3, 5), (1, 2)), np.roll(b, (3, 5), (1, 2)), box_size=1.0).cross
+    truth = cross_power_spectrum(a, b, box_size=1.0).cross
+    moved = cross_power_spectrum(np.roll(a, (3, 5), (1, 2)), np.roll(b, (3, 5), (1, 2)), box_size=1.0).cross
     np.testing.assert_allclose(moved, truth, rtol=0, atol=1e-12 * np.abs(truth).max())
-    alone = cross_spectrum(np.roll(a, 8, 1), a, box_size=1.0)
+    alone = cross_power_spectrum(np.roll(a, 8, 1), a, box_size=1.0)
     assert np.all(np.abs(alone.cross) <= alone.power_a * (1 + 1e-12))
     assert alone.coherence.min() < -0.2
 
 
 def test_parts_merge_in_any_order():
     a, b = noise((8, 8), 12), noise((8, 8), 12, seed=2)
-    whole = MeanCovariance.of(cross_spectrum(a, b, box_size=1.0).vectors())
-    parts = [
-        MeanCovariance.of(cross_spectrum(a[s], b[s], box_size=1.0).vectors()) for s in np.split(np.arange(12), 4)
-    ]
+    vectors = cross_power_spectrum(a, b, box_size=1.0).vectors()
+    whole, parts = MeanCovariance.of(vectors), [MeanCovariance.of(part) for part in np.split(vectors, 4)]
     for order in itertools.permutations(parts):
         merged = merge_all(order)
         np.testing.assert_allclose(merged.mean, whole.mean, rtol=1e-12, atol=1e-14)
@@ -104,7 +102,7 @@ def test_parts_merge_in_any_order():
 )
 def test_pairs_that_cannot_be_compared_are_refused(a, b, told):
     with pytest.raises(DataError, match=told):
-        cross_spectrum(a, b, box_size=1.0)
+        cross_power_spectrum(a, b, box_size=1.0)
 
 
 @pytest.mark.parametrize("size", [8, 16, 32])
