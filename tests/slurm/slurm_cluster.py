@@ -223,6 +223,9 @@ class Cluster:
         self.power_on(*range(1, NUM_NODES + 1))
         wait_until(lambda: not self.live_jobs(), "an empty queue", 90)
         wait_until(lambda: self.idle_nodes() == NUM_NODES, "idle nodes")
+        wait_until(
+            lambda: "DBD Agent queue size: 0" in self.command("sdiag"), "accounting that has heard of everything"
+        )
 
     def idle_nodes(self) -> int:
         """Number of idle nodes."""

@@ -88,8 +88,14 @@ def test_screens_tell_what_became_of_every_element(cluster, submit, tmp_path):
     (tmp_path / "go").touch()
     ended = [["done", "done", "failed", "done"], ["cancelled"] * 2, ["cancelled"]]
     wait_until(lambda: observed(runs) == ended, "all to end", timeout_s=60)
-    cost = json.loads(screen(tmp_path, "cost", "1", "--json").stdout)["submissions"][0]
-    assert cost["num_jobs"] == cost["num_accounted"] == 4
+    costs = []
+
+    def is_accounted():
+        costs.append(json.loads(screen(tmp_path, "cost", "1", "--json").stdout)["submissions"][0])
+        return costs[-1]["num_jobs"] == costs[-1]["num_accounted"] == 4
+
+    wait_until(is_accounted, "accounting, which lags")
+    cost = costs[-1]
     assert 0 < cost["used_node_h"] < cost["reserved_node_h"] == 4.0
 
 

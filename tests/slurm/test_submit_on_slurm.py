@@ -24,7 +24,7 @@ def test_a_dry_run_shows_the_script_and_writes_nothing(drivers):
 
 
 def test_stages_follow_each_other_and_are_found_live_or_done(drivers):
-    later = ("--set", "jobs.prepare.options={begin: now+20}")  # so that it is still live when it is asked for again
+    later = ("--set", "jobs.prepare.options={begin: now+40}")  # so that it is still live when it is asked for again
     drivers.call("submit", "prepare", *TIME, *later)
     assert "already submitted as submission 1 (job" in drivers.call("submit", "prepare", *TIME, *later)
     assert "walltime_min 5 there, 6 now" in drivers.call("submit", "prepare", "--time", "6", *later, code=1)
