@@ -9,6 +9,7 @@ from rhodiff.statistics.memorisation import Memorisation, find_memorisation
 from rhodiff.statistics.minkowski import minkowski_functionals
 from rhodiff.statistics.minkowski_statistic import MinkowskiStatistic
 from rhodiff.statistics.nearest_field import NearestFields, nearest_fields
+from rhodiff.statistics.peaks import peak_counts, peaks_above
 from rhodiff.statistics.pixel_distribution import (
     Moments,
     histogram,
@@ -67,6 +68,8 @@ __all__ = [
     "moments",
     "nearest_fields",
     "nyquist",
+    "peak_counts",
+    "peaks_above",
     "power_spectrum",
     "quantiles",
     "value_density",
