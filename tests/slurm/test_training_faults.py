@@ -7,7 +7,9 @@ bit for bit with those of an undisturbed training of two processes (gloo adds tw
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from rhodiff.store.layout import RunFolder, SubmissionFolder
 
 INTERVAL = 10
 LONG = ("training.iterations=600", f"training.checkpoint_every={INTERVAL}")
-JOB = ("jobs.train.stop_margin_s=20", "jobs.train.walltime_min=10", "jobs.train.max_attempts=20")
+JOB = ("jobs.train.stop_margin_s=30", "jobs.train.walltime_min=10", "jobs.train.max_attempts=20")
 
 
 @dataclass
@@ -67,19 +69,35 @@ class Disturbed:
         self.cluster.command("scancel", "--signal=USR1", self.job)
 
     def time_limit(self) -> None:
-        """The limit is near at once; the next attempt has more time."""
+        """The limit is near at once, which Slurm looks for every 30 s; the next attempt has more time."""
         self.cluster.command("scontrol", "update", f"jobid={self.job}", "timelimit=1")
-        wait_until(lambda: self.cluster.job(self.job)["JobState"] != "RUNNING", "the time limit", 90)
+        deadline = time.monotonic() + 90
+        while self.cluster.job(self.job)["JobState"] == "RUNNING":
+            assert time.monotonic() < deadline, "no signal before the time limit"
+            self.hold_up()
         self.cluster.command("scontrol", "update", f"jobid={self.job}", "timelimit=10")
+
+    def hold_up(self) -> None:
+        """Let the second process wait for a while, or a fast machine ends the training meanwhile."""
+        ranks = self.processes(1)
+        for number, seconds in ((signal.SIGSTOP, 1.0), (signal.SIGCONT, 0.05)):
+            for pid in ranks:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            time.sleep(seconds)
 
     def requeue(self) -> None:
         self.cluster.command("scontrol", "requeue", self.job)
 
     def killed_rank(self) -> None:
         """``kill -9`` of the second process."""
-        wanted = {f"SLURM_JOB_ID={self.job}", "SLURM_PROCID=1"}
-        (pid,) = [p for p in processes(b"rhodiff.cli") if wanted <= environment_of(p)]
+        (pid,) = self.processes(1)
         os.kill(pid, signal.SIGKILL)
+
+    def processes(self, rank: int) -> list[int]:
+        """The process of a rank; none while it is not there."""
+        wanted = {f"SLURM_JOB_ID={self.job}", f"SLURM_PROCID={rank}", f"SLURM_CONF={self.cluster.conf}"}
+        return [pid for pid in processes(b"rhodiff.cli") if wanted <= environment_of(pid)]
 
 
 FAULTS: dict[str, Callable[[Disturbed], None]] = {
