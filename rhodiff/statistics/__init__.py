@@ -1,6 +1,7 @@
 """Statistics of fields and their comparison, on NumPy and SciPy alone: nothing here loads torch."""
 
 from rhodiff.statistics.accumulator import MeanCovariance, merge_all
+from rhodiff.statistics.bispectra import BinnedBispectrum, bispectrum
 from rhodiff.statistics.comparison import BinnedComparison, SetSizes, SetSummary, compare_bins
 from rhodiff.statistics.cross_spectrum import CrossSpectrum, cross_power_spectrum
 from rhodiff.statistics.estimate import Estimate
@@ -33,6 +34,7 @@ from rhodiff.statistics.statistic import (
 from rhodiff.statistics.value_comparison import ValueComparison, compare_values
 
 __all__ = [
+    "BinnedBispectrum",
     "BinnedComparison",
     "BinnedSpectrum",
     "CrossSpectrum",
@@ -51,6 +53,7 @@ __all__ = [
     "Statistic",
     "ValueComparison",
     "ValueDensity",
+    "bispectrum",
     "build_statistic",
     "compare_bins",
     "compare_values",

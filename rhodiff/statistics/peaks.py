@@ -117,7 +117,7 @@ def _highest_neighbour(padded: NDArray[Any]) -> NDArray[Any]:
         block = np.maximum(ends, middle)
         neighbours = ends if neighbours is None else np.maximum(_cut(neighbours, axis, 1), ends)
     assert neighbours is not None, "fields have at least one axis of space"
-    return neighbours
+    return np.asarray(neighbours)
 
 
 def _cut(array: NDArray[Any], axis: int, start: int) -> NDArray[Any]:
