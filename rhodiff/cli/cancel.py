@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rhodiff.cli.console import Console
 from rhodiff.cli.job_options import RunWord, SelectorWord, States
 from rhodiff.cli.options import ConfigFile, DryRun, JsonOutput
-from rhodiff.errors import ConfigError
+from rhodiff.errors import ConfigError, SchedulerUnreachableError, SubmissionUncertainError
 
 if TYPE_CHECKING:
     from rhodiff.jobs.cancelling import Cancellation
@@ -36,7 +36,14 @@ def cancel(
     planned = [plan_cancellation(state, only) for state in seen]
     found = [one for one in planned if one is not None]
     if not dry_run:
-        cancel_submissions(found, scheduler_for)
+        try:
+            cancel_submissions(found, scheduler_for)
+        except (SchedulerUnreachableError, SubmissionUncertainError) as error:
+            marked = "; ".join(one.describe() for one in found)
+            raise type(error)(
+                f"{error}\nmarked as cancelled all the same, so that jobs do nothing when they begin and do not go "
+                f"back into the queue: {marked}. Repeat the command to end what runs"
+            ) from error
     verb = "would cancel" if dry_run else "cancelled"
     lines = [f"{verb} {one.describe()}" for one in found] or ["nothing to cancel: nothing of it waits or runs"]
     if found and not dry_run:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rhodiff.cli.console import Console
 from rhodiff.cli.job_options import RunWord, SelectorWord
 from rhodiff.cli.options import ConfigFile, JsonOutput
+from rhodiff.cli.wording import amount, duration, plural, wrapped
 
 if TYPE_CHECKING:
     from rhodiff.jobs.cost import Spending
@@ -87,7 +88,7 @@ def _draw(lines: Sequence[_Line]) -> list[str]:
         text += _usage_lines(line)
     if len(lines) > 1:
         total = [sum(getattr(line.spent, name) for line in lines) for name in COLUMNS]
-        text.append(f"{'     all':<42}" + "".join(f"{_hours(value):>10}" for value in total))
+        text.append(f"{'     all':<42}" + "".join(f"{amount(value):>10}" for value in total))
     return [*text, "", *_charge_lines(lines), *_basis_lines(lines), *_hints(lines)]
 
 
@@ -95,19 +96,10 @@ COLUMNS = ("reserved_node_h", "used_node_h", "lost_node_h")
 
 
 def _numbers(spent: "Spending") -> str:
-    return "".join(f"{_hours(getattr(spent, name)):>10}" for name in COLUMNS)
-
-
-def _hours(value: float) -> str:
-    """Two digits that count, without pretending to more."""
-    if value == 0:
-        return "0"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}" if value >= 0.005 else "<0.01"
+    return "".join(f"{amount(getattr(spent, name)):>10}" for name in COLUMNS)
 
 
 def _jobs_text(line: _Line) -> str:
-    from rhodiff.cli.wording import plural
-
     nodes = line.state.plan.allocation.nodes
     return f"{plural(line.spent.num_jobs, 'job')} x {plural(nodes, 'node')}"
 
@@ -133,12 +125,10 @@ def _charge_lines(lines: Sequence[_Line]) -> list[str]:
         if line.charge is not None:
             units = line.spent.used_node_h * line.charge.per_node_hour
             totals[line.charge.unit] = totals.get(line.charge.unit, 0.0) + units
-    return [f"charge: {_hours(units)} {unit} for what was used" for unit, units in totals.items()]
+    return [f"charge: {amount(units)} {unit} for what was used" for unit, units in totals.items()]
 
 
 def _basis_lines(lines: Sequence[_Line]) -> list[str]:
-    from rhodiff.cli.wording import plural, wrapped
-
     jobs = sum(line.spent.num_jobs for line in lines)
     accounted = sum(line.spent.num_accounted for line in lines)
     unmeasured = sum(line.spent.num_unmeasured for line in lines)
@@ -162,8 +152,6 @@ def _basis_lines(lines: Sequence[_Line]) -> list[str]:
 
 def _hints(lines: Sequence[_Line]) -> list[str]:
     """Time limits that are far too long: shorter jobs start sooner."""
-    from rhodiff.cli.wording import duration, wrapped
-
     hints = []
     for line in lines:
         plan, longest_s = line.state.plan, line.spent.longest_s

@@ -44,7 +44,7 @@ def logs(
 ) -> None:
     """Show the end of a job's log, or follow it.
 
-    Without a selector: the log of what runs or failed in the newest submission.
+    Without a selector: the log of what runs in the newest run, else of what failed, else of what began last.
     """
     from rhodiff.jobs.log_parts import LogPart
     from rhodiff.jobs.selection import parse_selector, runs_folder, select, split_words
@@ -55,7 +55,9 @@ def logs(
         raise ConfigError("--follow and --attempt exclude each other: what is added belongs to the last attempt")
     name, words = split_words(run, selector)
     is_narrow = bool(states) or bool(parse_selector(words).elements)
-    chosen = select(runs_folder(config), name, words if is_narrow or words != "all" else "last")
+    chosen = select(runs_folder(config), name, words)
+    if not is_narrow and words == "all":
+        chosen = [one for one in chosen if one.run == chosen[0].run]
     screen = _Screen(num_lines, states or [], LogPart(rank, attempt=attempt), all_of_them=is_narrow, goes_on=follow)
     found = screen.look(chosen)
     if as_json:
@@ -97,14 +99,19 @@ class _Screen:
     def look(self, chosen: "Sequence[Selected]") -> "list[ElementLog]":
         """Find the logs."""
         from rhodiff.jobs.log_reading import choose_elements, find_logs
+        from rhodiff.jobs.next_step import taken_on
         from rhodiff.jobs.state import observe_submissions
 
-        seen = [self._narrow(state) for state in observe_submissions(chosen)]
+        states = observe_submissions(chosen)
+        heirs: list[dict[int, int]] = [{}] * len(states) if self.all_of_them else taken_on(states)
+        seen = [self._narrow(state, taken) for state, taken in zip(states, heirs, strict=True)]
         narrowed = choose_elements(seen, all_of_them=self.all_of_them, goes_on=self.goes_on)
         return [log for state in narrowed for log in find_logs(state, self.part.attempt)]
 
-    def _narrow(self, state: "SubmissionState") -> "SubmissionState":
-        kept = tuple(one for one in state.elements if not self.states or one.state in self.states)
+    def _narrow(self, state: "SubmissionState", heirs: "dict[int, int]") -> "SubmissionState":
+        """Without elements that a later submission took on, and in the states that were asked for."""
+        wanted = [one for one in state.elements if not self.states or one.state in self.states]
+        kept = tuple(one for one in wanted if one.element not in heirs)
         return replace(state, elements=kept)
 
     def show(self, log: "ElementLog") -> None:

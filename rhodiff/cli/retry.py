@@ -10,13 +10,15 @@ from rhodiff.cli.job_options import RunWord, SelectorWord
 from rhodiff.cli.options import ConfigFile, DryRun, JsonOutput
 from rhodiff.cli.resource_options import positive
 from rhodiff.cli.wording import plural
-from rhodiff.errors import ConfigError
+from rhodiff.errors import ConfigError, SchedulerUnreachableError
 
 if TYPE_CHECKING:
     from rhodiff.jobs.retry_submission import PinnedNow, Retried, RetryOutcome
     from rhodiff.jobs.selection import Selected
 
 __all__ = ["retry"]
+
+FORCE = ". --force runs them again, once you are sure that no job of theirs is left"
 
 
 def retry(
@@ -69,7 +71,20 @@ def retry(
         outcomes.append(retry_run(group[0].run, elements, changes, scheduler_for, force=force, dry_run=dry_run))
     lines = [line for outcome in outcomes for line in _describe(console, outcome, dry_run=dry_run)]
     value = {"dry_run": dry_run, "retried": [_plain(one) for outcome in outcomes for one in outcome.retried]}
-    console.result("\n".join(lines) or "nothing to retry: all is done", value)
+    is_silent = any(one.need.state.is_unreachable for outcome in outcomes for one in outcome.retried)
+    console.result("\n".join(lines) or _nothing(outcomes), value)
+    if is_silent:
+        raise typer.Exit(SchedulerUnreachableError.exit_code)
+
+
+def _nothing(outcomes: "list[RetryOutcome]") -> str:
+    """Why nothing was submitted."""
+    unknown = sum(len(one.need.unknown) for outcome in outcomes for one in outcome.retried)
+    return (
+        f"nothing is retried while {plural(unknown, 'element')} may run"
+        if unknown
+        else "nothing to retry: all is done"
+    )
 
 
 def _pinned_now(config: Path, group: "list[Selected]", *, dry_run: bool) -> "PinnedNow":
@@ -121,11 +136,11 @@ def _describe(console: Console, outcome: "RetryOutcome", *, dry_run: bool) -> li
         for remark in one.remarks:
             console.note(f"note: {remark}")
         if one.need.unknown:
-            first = next(iter(one.need.unknown.values()))
+            first = next(iter(one.need.unknown.values())).partition(". ")[0]
+            way_out = "" if one.need.state.is_unreachable else FORCE
             console.warn(
                 f"{plural(len(one.need.unknown), 'element')} of submission {one.need.state.plan.number} left alone "
-                f"({describe_elements(list(one.need.unknown))}): {first}. --force runs them again, once you are sure "
-                "that no job of theirs is left"
+                f"({describe_elements(list(one.need.unknown))}): {first}{way_out}"
             )
         lines += _line(one, dry_run=dry_run)
     if not lines and outcome.live:

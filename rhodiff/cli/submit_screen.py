@@ -4,7 +4,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from rhodiff.cli.console import Console
-from rhodiff.cli.wording import plural
+from rhodiff.cli.wording import amount, plural
 from rhodiff.jobs.element_state import ElementState
 from rhodiff.jobs.scheduler import Scheduler
 from rhodiff.jobs.standing import describe_live
@@ -169,11 +169,11 @@ def _each(allocation: Allocation) -> str:
 
 def _cost(planned: "PlannedSubmission") -> str:
     cost = planned.cost
-    text = f"at most {cost.node_hours:,.4g} node-hours ({cost.core_hours:,.4g} core-hours)"
+    text = f"at most {amount(cost.node_hours)} node-hours ({amount(cost.core_hours)} core-hours)"
     if cost.charge is not None:
-        text += f", {cost.charge:,.4g} {cost.charge_unit}"
+        text += f", {amount(cost.charge)} {cost.charge_unit}"
     if cost.chain_node_hours:
-        text += f"; later links of the chain, as far as they are needed: {cost.chain_node_hours:,.4g} more"
+        text += f"; later links of the chain, as far as they are needed: {amount(cost.chain_node_hours)} more"
     return text
 
 

@@ -7,10 +7,17 @@ from datetime import datetime
 from rhodiff.jobs.element_state import ElementState
 from rhodiff.jobs.selection import describe_elements
 
-__all__ = ["WIDTH", "counts_text", "duration", "elements_text", "moment", "plural", "wrapped"]
+__all__ = ["WIDTH", "amount", "counts_text", "duration", "elements_text", "moment", "plural", "wrapped"]
 
 WIDTH = 80
 MOST_RANGES = 24
+
+
+def amount(value: float) -> str:
+    """Hours, or what they cost: two digits that count, without pretending to more, e.g. ``191,808``, ``0.25``."""
+    if value == 0:
+        return "0"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}" if value >= 0.005 else "<0.01"
 
 
 def duration(seconds: float) -> str:

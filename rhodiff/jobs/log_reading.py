@@ -63,15 +63,19 @@ def choose_elements(
 
     Args:
         states: how submissions stand, with the elements that were asked for.
-        all_of_them: all of these; else the one that tells most: running, failed, stopped, and so on.
+        all_of_them: all of these; else the one that tells most, of the newest submission that runs, else of the
+            newest that failed or stopped, else of the newest that began.
         goes_on: prefer what something may still be added to.
 
     Raises:
         ConfigError: if there are too many for a screen.
     """
     if not all_of_them:
-        newest = [state for state in states if state.elements][-1:]
-        return [replace(state, elements=(_most_telling(state, goes_on=goes_on),)) for state in newest]
+        ranked = [(_rank(state, goes_on=goes_on), -place, state) for place, state in enumerate(states)]
+        best = min((one for one in ranked if one[2].elements), default=None, key=lambda one: one[:2])
+        if best is None:
+            return []
+        return [replace(best[2], elements=(_most_telling(best[2], goes_on=goes_on),))]
     chosen = [state for state in states if state.elements]
     jobs = {(state.folder.path, status.job or status.element) for state in chosen for status in state.elements}
     if len(jobs) > MOST_LOGS:
@@ -80,6 +84,18 @@ def choose_elements(
             f"{chosen[0].plan.number}:{chosen[0].elements[0].element}, or see {chosen[0].folder.logs}"
         )
     return chosen
+
+
+def _rank(state: SubmissionState, *, goes_on: bool) -> int:
+    """How little a submission tells of how its run stands."""
+    found = {one.state for one in state.elements}
+    stages = (
+        ElementState.RUNNING in found,
+        goes_on and any(one.may_go_on_by_itself for one in found),
+        not found.isdisjoint({ElementState.FAILED, ElementState.STOPPED}),
+        bool(state.marks.attempted),
+    )
+    return stages.index(True) if True in stages else len(stages)
 
 
 def _most_telling(state: SubmissionState, *, goes_on: bool) -> ElementStatus:
@@ -159,7 +175,7 @@ def _state_words(state: SubmissionState, group: Sequence[ElementStatus]) -> str:
 def _why(state: SubmissionState, status: ElementStatus) -> str:
     if status.state is ElementState.PENDING and not status.reason and status.record is not None:
         return explain_pending(status.record.reason).meaning
-    return reason_of(state, status)
+    return reason_of(state, status).partition(". ")[0]
 
 
 def read_tail(path: Path, num_lines: int) -> tuple[str, int]:

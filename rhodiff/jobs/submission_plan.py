@@ -244,7 +244,20 @@ def read_plan(path: Path) -> SubmissionPlan:
     except FileNotFoundError:
         raise DataError(f"{path} is missing: the folder of the submission was moved or removed") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is damaged ({error})") from error
-    if plain.get("schema") != SCHEMA_VERSION:
-        raise DataError(f"{path} has schema {plain.get('schema')}, this rhodiff reads {SCHEMA_VERSION}: upgrade it")
-    return SubmissionPlan.from_plain(plain)
+        raise _damaged(path, str(error)) from error
+    schema = plain.get("schema") if isinstance(plain, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA_VERSION:
+        raise DataError(f"{path} has schema {schema}, this rhodiff reads {SCHEMA_VERSION}: upgrade it")
+    if schema != SCHEMA_VERSION:
+        raise _damaged(path, "it has no schema that rhodiff ever wrote")
+    try:
+        return SubmissionPlan.from_plain(plain)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, f"its content is incomplete: {error}") from error
+
+
+def _damaged(path: Path, why: str) -> DataError:
+    return DataError(
+        f"{path} is damaged ({why}). Make sure that no job with '{path.parent.name[-8:]}' in its name waits or "
+        f"runs, then move {path.parent} elsewhere: 'rhodiff-hpc submit' does what is missing then"
+    )

@@ -45,6 +45,10 @@ DISK_ERRORS = {
     errno.ESTALE: "the network file system lost the file (stale handle)",
 }
 
+CLOSED = "get the right to write there, or let the paths section name a folder that you may write to,"
+REMEDIES = {errno.EROFS: CLOSED, errno.EACCES: CLOSED, errno.EPERM: CLOSED}
+"""What to do where room is not what is lacking."""
+
 
 class StorageError(RhodiffError):
     """A file could not be written; what stood there before is intact (exit code 1)."""
@@ -58,9 +62,10 @@ def storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
+        remedy = REMEDIES.get(error.errno)
         raise StorageError(
-            f"cannot write {path}: {DISK_ERRORS[error.errno]}{_room(path)}. Nothing written before is lost: "
-            "make room (or change the paths section) and repeat the command"
+            f"cannot write {path}: {DISK_ERRORS[error.errno]}{'' if remedy else _room(path)}. Nothing written before "
+            f"is lost: {remedy or 'make room (or change the paths section)'} and repeat the command"
         ) from error
 
 

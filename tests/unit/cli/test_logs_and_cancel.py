@@ -8,6 +8,7 @@ import sys
 import pytest
 from submitted import hand_over, make_plan, submitted
 
+from rhodiff.errors import SchedulerUnreachableError
 from rhodiff.jobs.local import LocalScheduler
 from rhodiff.jobs.local_record import read_piece_state
 
@@ -150,3 +151,26 @@ def test_nothing_slow_is_loaded(submit, command, tmp_path):
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert json.loads(ended.stderr.splitlines()[-1]) == []
+
+
+def test_the_log_of_the_stage_that_runs_is_shown_not_that_of_the_stages_that_wait(call, submit):
+    _, first = submit("echo here it is; sleep 60")
+    submit("true", after=[f"afterok:{first}"])
+    while "here it is" not in call("logs").out:
+        pass
+    assert call("logs").out.startswith("==> submission 1 (prepare)")
+
+
+def test_a_cancel_that_reaches_nobody_says_what_it_did_all_the_same(call, submit, monkeypatch):
+    folder, _ = submit("sleep 60")
+
+    def fail(*_):
+        raise SchedulerUnreachableError("no answer")
+
+    monkeypatch.setattr(LocalScheduler, "cancel", fail)
+    ended = call("cancel", "1")
+    monkeypatch.undo()
+    assert ended.code == 3
+    assert "no answer" in ended.err
+    assert "marked as cancelled all the same" in ended.err
+    assert folder.cancelled.exists()

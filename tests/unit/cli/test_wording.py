@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rhodiff.cli.wording import WIDTH, counts_text, duration, elements_text, moment, plural, wrapped
+from rhodiff.cli.wording import WIDTH, amount, counts_text, duration, elements_text, moment, plural, wrapped
 from rhodiff.jobs.element_state import ElementState
 
 NOW = datetime(2026, 1, 7, 12).astimezone()
@@ -60,3 +60,10 @@ def test_wrapped_lines_have_their_margin_and_fit():
     assert lines[0].startswith("  first   word")
     assert all(line.startswith(" " * 10) for line in lines[1:])
     assert max(map(len, lines)) <= WIDTH
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (0.001, "<0.01"), (1 / 60, "0.02"), (8, "8.00"), (191808, "191,808")]
+)
+def test_amounts_pretend_to_no_more_digits_than_count(value, text):
+    assert amount(value) == text

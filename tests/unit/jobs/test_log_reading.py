@@ -101,6 +101,18 @@ def test_the_element_that_runs_is_looked_at_first_then_one_that_failed(stand):
     assert [one.element for one in chosen.elements] == [2]
 
 
+def test_of_a_pipeline_what_runs_is_shown_then_what_failed_then_what_began_last(stand):
+    def shown(*states, **how):
+        (chosen,) = choose_elements(states, all_of_them=False, **how)
+        return states.index(next(one for one in states if one.elements[0] is chosen.elements[0]))
+
+    done, waits = stand((ElementState.DONE, "11")), stand((ElementState.PENDING, "13"))
+    assert shown(done, stand((ElementState.RUNNING, "12")), waits) == 1
+    assert shown(done, stand((ElementState.FAILED, "12")), stand((ElementState.CANCELLED, None))) == 1
+    assert shown(done, waits, stand((ElementState.PENDING, "14")), goes_on=True) == 2
+    assert choose_elements([], all_of_them=False) == []
+
+
 def test_more_logs_than_a_screen_holds_are_refused(stand):
     state = stand(*[(ElementState.DONE, f"12_{k}") for k in range(21)])
     with pytest.raises(ConfigError, match=r"21 logs: at most 20 .* 1:0"):

@@ -105,9 +105,10 @@ def test_without_any_submission_the_error_says_how_to_make_one(tmp_path):
         select(tmp_path / "runs", None)
 
 
-def test_a_damaged_plan_is_named(runs):
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"schema": 1}', '{"schema": 0}'])
+def test_a_damaged_plan_is_named(runs, text):
     (one,) = select(runs, "old-1", "1")
-    one.folder.plan.write_text("{")
+    one.folder.plan.write_text(text)
     with pytest.raises(DataError, match=r"plan\.json is damaged"):
         select(runs, "old-1")
 
