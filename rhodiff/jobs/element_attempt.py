@@ -1,5 +1,6 @@
 """One attempt at an element: recorded when it starts, watched while it runs, judged when it ends."""
 
+import glob
 import signal
 import socket
 import time
@@ -157,7 +158,9 @@ class ElementAttempt:
 
     def _ended(self, code: int) -> tuple[Attempt, Verdict]:
         stall_s = self._plan.rules.stall_timeout_s if self._stalled else None
-        verdict = judge_ending(Ending(code, self._plan.launch.kind, self._stop, stall_s, self._child.last_lines))
+        is_proven = _is_proven(self._plan)
+        ending = Ending(code, self._plan.launch.kind, self._stop, stall_s, self._child.last_lines, is_proven)
+        verdict = judge_ending(ending)
         ended = replace(
             self._record,
             ended=utc_now(),
@@ -170,6 +173,11 @@ class ElementAttempt:
         )
         self._folder.heartbeat(self.element).unlink(missing_ok=True)
         return ended, verdict
+
+
+def _is_proven(plan: SubmissionPlan) -> bool | None:
+    """Whether what proves the end of an element is there; None where nothing but its exit code does."""
+    return None if plan.rules.proof_glob is None else bool(glob.glob(plan.rules.proof_glob))  # noqa: PTH207
 
 
 def close_lost_attempt(folder: SubmissionFolder, plan: SubmissionPlan, element: int) -> tuple[list[Attempt], bool]:

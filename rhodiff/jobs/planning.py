@@ -3,6 +3,7 @@
 What was decided by a limit, or differs from what was asked, is told in the plan's remarks and warnings.
 """
 
+import glob
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -76,6 +77,7 @@ class Work:
         python: interpreter of the jobs.
         on_devices: whether the processes use devices.
         after: submissions to wait for.
+        iterations: iterations of the training.
         is_trial: ten steps to measure a training.
         options: more words for ``rhodiff-hpc run STAGE``.
     """
@@ -88,6 +90,7 @@ class Work:
     python: str
     on_devices: bool = False
     after: tuple[Dependency, ...] = ()
+    iterations: int = 0
     is_trial: bool = False
     options: tuple[str, ...] = ()
 
@@ -211,7 +214,8 @@ def _rules(work: Work, resources: StageResources, profile: SiteProfile) -> BodyR
         ),
         stall_timeout_s=_stall_timeout_s(work, resources),
         stop_margin_s=_stop_margin_s(resources),
-        progress_glob=_progress_glob(work),
+        progress_glob=_checkpoints(work, "*"),
+        proof_glob=_checkpoints(work, f"{work.iterations:08d}*"),
     )
 
 
@@ -236,11 +240,11 @@ def _stop_margin_s(resources: StageResources) -> int:
     return margin_s
 
 
-def _progress_glob(work: Work) -> str | None:
+def _checkpoints(work: Work, which: str) -> str | None:
     """A training's checkpoints; of other stages all elements write into one folder, and a trial does not go on."""
     if work.stage != "train" or work.is_trial:
         return None
-    return str(work.run.checkpoints.absolute() / "step-*.json")
+    return str(Path(glob.escape(str(work.run.checkpoints.absolute()))) / f"step-{which}.json")
 
 
 def _warnings(resources: StageResources, packing: Packing) -> list[str]:

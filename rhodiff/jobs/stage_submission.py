@@ -227,6 +227,7 @@ class _StageSubmission:
             python=sys.executable,
             on_devices=self.workspace.experiment.runtime.device != "cpu",
             after=after,
+            iterations=self.workspace.experiment.training.iterations,
             is_trial=self.request.is_trial,
             options=self.request.options,
         )

@@ -86,6 +86,8 @@ class BodyRules:
         patience_after_term_s: seconds to wait for the scheduler to end or requeue a job that got SIGTERM.
         early_death_s: an attempt that dies sooner than this, without progress, speaks against its node.
         progress_glob: files that are new where there is progress, absolute; None: the heartbeat says.
+        proof_glob: files of which one is there once an element is done, absolute; None: its exit code says. A
+            launcher whose step Slurm ends may forget the codes of its processes.
     """
 
     may_requeue: bool = True
@@ -96,6 +98,7 @@ class BodyRules:
     patience_after_term_s: float = 180.0
     early_death_s: float = 60.0
     progress_glob: str | None = None
+    proof_glob: str | None = None
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ class Ending:
         stop: why it had been asked to stop; None: it had not.
         stall_s: seconds without a step after which the watchdog ended it; None: it did not.
         last_lines: the end of what it printed.
+        is_proven: whether its result is there; None: only its exit code can tell.
     """
 
     exit_code: int
@@ -45,10 +46,13 @@ class Ending:
     stop: str | None = None
     stall_s: float | None = None
     last_lines: Sequence[str] = ()
+    is_proven: bool | None = None
 
     @property
     def is_sure_of_success(self) -> bool:
-        """Whether exit code 0 means that all processes ended with it."""
+        """Whether exit code 0 means that all processes ended with it, and all is done."""
+        if self.is_proven is not None:
+            return self.is_proven
         ended_by_others = any(STEP_WAS_ENDED in line for line in self.last_lines)
         return self.launcher == "none" or (self.stop is None and not ended_by_others)
 
@@ -78,7 +82,7 @@ def judge_ending(ending: Ending) -> Verdict:
     if ending.stop is not None and (number is not None or code in AFTER_A_REQUEST):
         return Verdict("stopped", ending.stop)
     if code == 0:
-        return Verdict("again", "its step was ended by Slurm")
+        return Verdict("again", "it ended before its work was done: its step was ended by Slurm")
     if code == StoppedEarly.exit_code:
         return Verdict("stopped", "it stopped early by itself, with its state saved")
     if code == PeerLostError.exit_code:

@@ -158,6 +158,12 @@ def test_new_files_are_progress_and_old_ones_are_not(make, tmp_path):
     assert [a.progress for a in read_attempts(body.folder.attempts(0))] == [True, True, True, False, False]
 
 
+def test_an_end_without_the_result_that_proves_it_is_no_success(make, tmp_path):
+    body = make("[ -e begun ] && touch result; touch begun", rules=BodyRules(proof_glob=str(tmp_path / "result")))
+    assert [body.run()[0] for _ in range(2)] == [75, 0]
+    assert body.verdicts() == ["again", "done"]
+
+
 def test_an_attempt_killed_with_its_body_is_told_by_the_next_one(make):
     body = make("[ -e begun ] && exit 0; touch begun; exec sleep 60")
     process = body.start()

@@ -1,5 +1,6 @@
 """Plans of submissions, with numbers worked out by hand."""
 
+from glob import glob
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,25 @@ def test_a_training_has_no_part_and_counts_its_checkpoints_as_progress():
     made = plan("train", 1).plan
     assert "--part" not in made.command
     assert made.rules.progress_glob == "/x/runs/small-00000000/checkpoints/step-*.json"
+
+
+def test_a_training_is_done_when_its_last_checkpoint_is_there_wherever_it_lies(tmp_path):
+    run = RunFolder(tmp_path / "a [folder]*" / "runs" / "small")
+    work = Work("train", run, tmp_path, 1, (0,), "python3", iterations=40)
+    found = plan_submission(work, StageResources(), target(), STAMP).plan.rules.proof_glob
+    run.checkpoints.mkdir(parents=True)
+    assert glob(found) == []
+    for name in ("step-00000039.json", "step-00000040.pt", "step-00000020-of-00000040.json"):
+        (run.checkpoints / name).touch()
+    assert glob(found) == []
+    for name in ("step-00000040.json", "step-00000040-of-00000040.json"):
+        (run.checkpoints / name).touch()
+    assert len(glob(found)) == 2
+    assert plan("sample").plan.rules.proof_glob is None
+
+
+def test_a_training_of_one_process_needs_no_launcher():
+    made = plan("train", 1).plan
     assert made.launch == Launch()
 
 
