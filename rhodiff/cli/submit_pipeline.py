@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from rhodiff.cli.console import Console
+from rhodiff.errors import SubmissionRefusedError
 
 if TYPE_CHECKING:
     from rhodiff.config.resources import StageResources
@@ -62,6 +63,8 @@ def submit_workflow(
     console.result(graph.describe(), {"stage": "pipeline", "workflow": workflow, "graph": graph.to_plain()})
     if wait:
         _wait(console, graph, submit)
+    elif graph.left and not _submissions(graph) and not dry_run:
+        raise typer.Exit(SubmissionRefusedError.exit_code)  # nothing is under way: nobody may take this for a success
 
 
 def _open_workspaces(

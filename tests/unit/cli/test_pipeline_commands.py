@@ -2,6 +2,9 @@
 
 import pytest
 
+from rhodiff.jobs import pipeline
+from rhodiff.jobs.graph import GraphStep, PipelineGraph
+
 ALL = ("--set", "sampling.checkpoints=all")
 
 
@@ -49,3 +52,12 @@ def test_a_dry_submission_shows_the_graph_and_writes_nothing(call, folder):
     ]
     assert [step["follows"] for step in graph["steps"]] == [False, False, True, False]
     assert [path.name for path in folder.iterdir()] == ["rhodiff.yaml"]
+
+
+@pytest.mark.parametrize(("words", "code"), [((), 2), (("--dry-run",), 0)])
+def test_a_pipeline_of_which_nothing_found_room_is_no_success(call, folder, monkeypatch, words, code):
+    full = PipelineGraph((GraphStep("demo", "prepare", "left", ()),), "the queue is full")
+    monkeypatch.setattr(pipeline, "submit_pipeline", lambda *_, **__: full)
+    ended = call("submit", "pipeline", "--local", *words)
+    assert ended.code == code
+    assert "the queue is full" in ended.out
