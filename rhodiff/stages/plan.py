@@ -21,6 +21,9 @@ __all__ = ["StagePlan", "is_trained", "plan_stage"]
 
 FILES_PER_STORE = 8
 """Metadata of the group and its five arrays, and the two arrays that are not sharded."""
+MOST_FUNCTIONALS = 4
+"""Minkowski functionals of a field in 3D; fewer in 1D and 2D."""
+
 FILES_PER_RUN = 10
 """Configuration, environment, journal, metrics, event files and the fitted transform, in round numbers."""
 
@@ -198,7 +201,8 @@ def _num_cells(workspace: Workspace) -> int:
 
 def _plan_evaluate(workspace: Workspace) -> StagePlan:
     comparisons = 1 + _num_cells(workspace)
-    per_comparison = 1 + len(workspace.experiment.evaluation.statistics) * 11
+    kinds = [statistic.kind for statistic in workspace.experiment.evaluation.statistics]
+    per_comparison = 1 + sum(MOST_FUNCTIONALS if kind == "minkowski" else 1 for kind in kinds) * 11
     return StagePlan(
         stage="evaluate",
         folder=str(workspace.run_folder.path / "statistics"),

@@ -25,7 +25,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rhodiff.errors import DataError
-from rhodiff.statistics.excursion_counts import LAST, ORIGIN, SHARED, Codes, EndCounts, LevelCounter, digitise, least
+from rhodiff.statistics.excursion_counts import (
+    LAST,
+    ORIGIN,
+    SHARED,
+    Codes,
+    EndCounts,
+    LevelCounter,
+    digitise,
+    least,
+    reached,
+)
 from rhodiff.statistics.minkowski_3d import functionals_3d
 
 __all__ = ["Boundary", "minkowski_functionals"]
@@ -90,7 +100,7 @@ def _checked(
 def _functionals_1d(counter: LevelCounter, codes: Codes) -> NDArray[np.float64]:
     cells = EndCounts(counter, codes, [1])
     components = cells.weighted(SHARED) - counter.count(least(codes[:, 1:], codes[:, :-1]))
-    return np.stack([cells.weighted(ORIGIN), components / 2], axis=-1)
+    return np.stack([reached(cells.weighted(ORIGIN)), reached(components) / 2], axis=-1)
 
 
 def _functionals_2d(counter: LevelCounter, codes: Codes) -> NDArray[np.float64]:
@@ -104,4 +114,4 @@ def _functionals_2d(counter: LevelCounter, codes: Codes) -> NDArray[np.float64]:
     pairs = along.weighted(ORIGIN) + across.weighted(ORIGIN) + falling + rising
     crossings = 3 * a + 2 * b + 2 * c + d - 2 * pairs
     euler = cells.weighted(SHARED, SHARED) - along.weighted(SHARED) - across.weighted(SHARED) + quads
-    return np.stack([a, CROFTON_2D * crossings, euler / np.pi], axis=-1)
+    return np.stack([reached(a), CROFTON_2D * reached(crossings), reached(euler) / np.pi], axis=-1)

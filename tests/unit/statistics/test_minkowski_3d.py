@@ -104,6 +104,15 @@ def test_many_codes_are_counted_in_pairs_with_the_same_result():
     np.testing.assert_allclose(minkowski_functionals(field, few), many[:, :3], atol=1e-11)
 
 
+@pytest.mark.parametrize("num_levels", [3, 255, 256])
+def test_fields_measured_together_are_those_measured_alone(num_levels):
+    fields = np.random.default_rng(6).normal(size=(3, 45, 46, 44))
+    levels = np.linspace(-2, 2, num_levels)
+    together = minkowski_functionals(fields, levels)
+    for field, expected in zip(fields, together, strict=True):
+        np.testing.assert_array_equal(minkowski_functionals(field[None], levels)[0], expected)
+
+
 @pytest.mark.parametrize("radius", [6.0, 12.5, 20.0])
 def test_a_ball_has_its_volume_surface_mean_curvature_and_one_component(radius):
     volume, surface, curvature, euler = functionals(ball(radius))
