@@ -3,6 +3,7 @@
 from rhodiff.statistics.accumulator import MeanCovariance, merge_all
 from rhodiff.statistics.bispectra import BinnedBispectrum, bispectrum
 from rhodiff.statistics.comparison import BinnedComparison, SetSizes, SetSummary, compare_bins
+from rhodiff.statistics.correlation_length import CorrelationFunction, CorrelationLengths, correlation_function
 from rhodiff.statistics.cross_spectrum import CrossSpectrum, cross_power_spectrum
 from rhodiff.statistics.estimate import Estimate
 from rhodiff.statistics.measurement import Measurement
@@ -22,6 +23,7 @@ from rhodiff.statistics.pixel_distribution import (
 )
 from rhodiff.statistics.registry import build_statistic
 from rhodiff.statistics.resampling import Groups, GroupSums, draw_groups
+from rhodiff.statistics.sliced_distance import compare_sliced, sliced_wasserstein
 from rhodiff.statistics.spectrum import BinnedSpectrum, default_bin_edges, nyquist, power_spectrum
 from rhodiff.statistics.statistic import (
     SpectrumStatistic,
@@ -32,11 +34,14 @@ from rhodiff.statistics.statistic import (
     measure_channels,
 )
 from rhodiff.statistics.value_comparison import ValueComparison, compare_values
+from rhodiff.statistics.wavelets import starlet, wavelet_l1, wavelet_std
 
 __all__ = [
     "BinnedBispectrum",
     "BinnedComparison",
     "BinnedSpectrum",
+    "CorrelationFunction",
+    "CorrelationLengths",
     "CrossSpectrum",
     "Estimate",
     "GroupSums",
@@ -56,7 +61,9 @@ __all__ = [
     "bispectrum",
     "build_statistic",
     "compare_bins",
+    "compare_sliced",
     "compare_values",
+    "correlation_function",
     "cross_power_spectrum",
     "default_bin_edges",
     "draw_groups",
@@ -75,6 +82,10 @@ __all__ = [
     "peaks_above",
     "power_spectrum",
     "quantiles",
+    "sliced_wasserstein",
+    "starlet",
     "value_density",
     "wasserstein_1",
+    "wavelet_l1",
+    "wavelet_std",
 ]
