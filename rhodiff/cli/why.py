@@ -28,6 +28,7 @@ def why(
     as_json: JsonOutput = False,
 ) -> None:
     """Say why work waits, failed or stopped, and what to do."""
+    from rhodiff.jobs.element_state import ElementState
     from rhodiff.jobs.explanation import explain
     from rhodiff.jobs.next_step import names_of, taken_on
     from rhodiff.jobs.selection import runs_folder, select, split_words
@@ -43,7 +44,7 @@ def why(
     lines = [line for left, findings, taken in shown for line in _draw(left, findings, taken)]
     text = "\n".join(lines).strip("\n") or _nothing_to_say(seen)
     Console(as_json=as_json).result(text, {"submissions": [_plain(state, found) for state, found, _ in shown]})
-    if any(state.is_unreachable for state in seen):
+    if any(state.is_unreachable and state.of(ElementState.UNKNOWN) for state in seen):
         raise typer.Exit(SchedulerUnreachableError.exit_code)
 
 

@@ -167,6 +167,9 @@ def test_a_scheduler_that_does_not_answer_is_exit_code_3_and_no_state_is_made_up
     assert "next:" not in ended.out
     assert call("status", "--json").code == 3
     assert call("why").code == 3
+    for element in (1, 2):
+        folder.done(element).touch()
+    assert call("why").code == 0  # all is known without the scheduler
 
 
 @pytest.mark.parametrize(
