@@ -9,13 +9,16 @@ from pydantic import Field, model_validator
 from rhodiff.config.section import Operational, Section
 
 __all__ = [
+    "Bispectrum",
     "Evaluation",
     "Minkowski",
+    "Peaks",
     "PixelDistribution",
     "PluginStatistic",
     "PowerSpectrum",
     "StatisticSettings",
     "ThresholdSpread",
+    "WaveletL1",
 ]
 
 
@@ -85,6 +88,51 @@ class Minkowski(Section):
         return self
 
 
+class Bispectrum(Section):
+    """Bispectrum over triangles of shells, divided by the powers of the reference."""
+
+    kind: Literal["bispectrum"] = "bispectrum"
+    triangles: tuple[Literal["equilateral", "squeezed"], ...] | None = None
+    """Shapes; None: both, in one dimension squeezed alone."""
+    bin_edges: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    """Edges of the shells in k; None: of the fundamental mode's width on its multiples."""
+
+    @model_validator(mode="after")
+    def _shells_rise(self) -> "Bispectrum":
+        edges, shapes = self.bin_edges, self.triangles
+        if edges is not None and (len(edges) < 2 or any(b <= a for a, b in pairwise(edges))):
+            raise ValueError(f"bin_edges must be two or more rising numbers, got {list(edges)}")
+        if shapes is not None and (not shapes or len(set(shapes)) < len(shapes)):
+            raise ValueError(f"triangles must name one or more different shapes, got {list(shapes)}")
+        return self
+
+
+class WaveletL1(Section):
+    """Starlet l1-norm: absolute wavelet coefficients of each scale, by their value."""
+
+    kind: Literal["wavelet_l1"] = "wavelet_l1"
+    num_scales: Annotated[int, Field(ge=1)] | None = None
+    """Scales of 2, 4, 8, ... cells; None: all that the fields hold, five at most."""
+    num_bins: Annotated[int, Field(ge=2)] = 20
+    """Bins of the coefficients of each scale."""
+    half_width_std: Annotated[float, Field(gt=0)] = 4.0
+    """They span -+ this many standard deviations of the reference's; the outermost take what is beyond."""
+    boundary: Literal["auto", "open", "periodic"] = "auto"
+    """``periodic`` wraps around, ``open`` mirrors at the border; ``auto``: as the data."""
+
+
+class Peaks(Section):
+    """Number density of local maxima by height."""
+
+    kind: Literal["peaks"] = "peaks"
+    num_bins: Annotated[int, Field(ge=2)] = 20
+    """Bins of the height."""
+    half_width_std: Annotated[float, Field(gt=0)] = 4.0
+    """They span the reference mean -+ this many standard deviations; the outermost take what is beyond."""
+    boundary: Literal["auto", "open", "periodic"] = "auto"
+    """``periodic`` wraps around, ``open`` leaves out cells at the border; ``auto``: as the data."""
+
+
 class PluginStatistic(Section):
     """A statistic that another package provides under the entry point group ``rhodiff.plugins``."""
 
@@ -96,7 +144,8 @@ class PluginStatistic(Section):
 
 
 StatisticSettings = Annotated[
-    PowerSpectrum | PixelDistribution | Minkowski | PluginStatistic, Field(discriminator="kind")
+    PowerSpectrum | PixelDistribution | Minkowski | Bispectrum | WaveletL1 | Peaks | PluginStatistic,
+    Field(discriminator="kind"),
 ]
 
 

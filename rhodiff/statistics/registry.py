@@ -5,10 +5,22 @@ class or a function): called with the options of the experiment file as keywords
 :class:`~rhodiff.statistics.statistic.Statistic`.
 """
 
-from rhodiff.config.evaluation import Minkowski, PixelDistribution, PluginStatistic, PowerSpectrum, StatisticSettings
+from rhodiff.config.evaluation import (
+    Bispectrum,
+    Minkowski,
+    Peaks,
+    PixelDistribution,
+    PluginStatistic,
+    PowerSpectrum,
+    StatisticSettings,
+    WaveletL1,
+)
 from rhodiff.runtime.plugins import build_plugin
+from rhodiff.statistics.bispectrum_statistic import BispectrumStatistic
 from rhodiff.statistics.minkowski_statistic import MinkowskiStatistic
+from rhodiff.statistics.peak_statistic import PeakStatistic
 from rhodiff.statistics.statistic import SpectrumStatistic, Statistic, ValueDensity
+from rhodiff.statistics.wavelet_statistic import WaveletStatistic
 
 __all__ = ["build_statistic"]
 
@@ -26,6 +38,12 @@ def build_statistic(settings: StatisticSettings) -> Statistic:
             return ValueDensity(settings)
         case Minkowski():
             return MinkowskiStatistic(settings)
+        case Bispectrum():
+            return BispectrumStatistic(settings)
+        case WaveletL1():
+            return WaveletStatistic(settings)
+        case Peaks():
+            return PeakStatistic(settings)
         case PluginStatistic():
             return build_plugin(
                 settings.name,

@@ -8,7 +8,7 @@ vector depends on that field alone, so parts of a set may be measured anywhere a
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ __all__ = [
     "SpectrumStatistic",
     "Statistic",
     "ValueDensity",
+    "boundary_of",
     "check_shape",
     "fit_channels",
     "inverse_unit",
@@ -182,6 +183,18 @@ def check_shape(fields: Fields, spec: FieldSpec) -> None:
     """
     if fields.shape[1:] != spec.shape:
         raise DataError(f"fields of shape {fields.shape} are not [field, *space] of the spec's {spec.shape}")
+
+
+def boundary_of(spec: FieldSpec, wanted: str) -> Literal["open", "periodic"]:
+    """``auto`` becomes ``periodic`` where the fields wrap around along every axis, else ``open``.
+
+    Raises:
+        DataError: if ``periodic`` is asked of fields that do not wrap around.
+    """
+    wraps = all(spec.periodic)
+    if wanted == "periodic" and not wraps:
+        raise DataError(f"boundary 'periodic': {spec.name} does not wrap around along every axis; say 'open'")
+    return "periodic" if wraps and wanted != "open" else "open"
 
 
 def _check_channels(fields: Fields, spec: FieldSpec) -> None:
