@@ -13,6 +13,7 @@ from rhodiff.report.figures import (
     report_trajectory,
 )
 from rhodiff.report.functionals import functional_figure, functional_numbers, report_functionals
+from rhodiff.report.further import further_numbers, further_statistics, report_further
 from rhodiff.report.headline import headline_numbers, sizes_sentence
 from rhodiff.report.loss import TrainingCurve, loss_figure
 from rhodiff.report.number_format import format_estimate, format_number, format_seconds
@@ -36,11 +37,14 @@ __all__ = [
     "format_seconds",
     "functional_figure",
     "functional_numbers",
+    "further_numbers",
+    "further_statistics",
     "headline_numbers",
     "loss_figure",
     "render_report",
     "report_distribution",
     "report_functionals",
+    "report_further",
     "report_loss",
     "report_samples",
     "report_spectrum",

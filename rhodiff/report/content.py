@@ -117,6 +117,7 @@ class ReportContent:
         spectra: power spectra.
         distributions: distributions of the values.
         functionals: Minkowski functionals.
+        further: all other statistics.
         training: loss curves.
         cells: the sweep.
         trajectory: denoised estimates along the sampling.
@@ -137,6 +138,7 @@ class ReportContent:
     spectra: tuple[ReportFigure, ...] = ()
     distributions: tuple[ReportFigure, ...] = ()
     functionals: tuple[ReportFigure, ...] = ()
+    further: tuple[ReportFigure, ...] = ()
     training: tuple[ReportFigure, ...] = ()
     cells: tuple[CellRow, ...] = ()
     trajectory: tuple[ReportFigure, ...] = ()

@@ -29,7 +29,7 @@ from rhodiff.report.style import (
 )
 from rhodiff.statistics.comparison import BinnedComparison
 
-__all__ = ["functional_figure", "functional_numbers", "report_functionals"]
+__all__ = ["functional_csv", "functional_figure", "functional_numbers", "report_functionals"]
 
 Float = NDArray[np.float64]
 Functionals = Sequence[Mapping[str, BinnedComparison]]
@@ -95,7 +95,7 @@ def report_functionals(
     channel = "" if one.channel == "value" else f": {one.channel}"
     title = f"Minkowski functionals{channel}"
     name = f"minkowski_{one.channel}.csv"
-    return ReportFigure(title, image, SVG, " ".join(caption.split()), _csv(functionals, training), name)
+    return ReportFigure(title, image, SVG, " ".join(caption.split()), functional_csv(functionals, training), name)
 
 
 def functional_numbers(
@@ -142,8 +142,9 @@ def _draw_differences(
     axes: Axes, comparisons: Mapping[str, BinnedComparison], training: BinnedComparison | None
 ) -> None:
     first = next(iter(comparisons.values()))
-    peak = np.max(np.abs(first.reference.mean), initial=0)
-    share = 100 * first.reference.error / peak if peak > 0 else np.zeros_like(first.axis)
+    mean = np.abs(first.reference.mean)
+    scale = np.full_like(mean, mean.max(initial=0)) if first.relative_to == "peak" else mean
+    share = np.divide(100 * first.reference.error, scale, out=np.zeros_like(mean), where=scale > 0)
     axes.fill_between(first.axis, -share, share, color=REFERENCE_COLOR, alpha=0.2, linewidth=0)
     axes.axhline(0, color=REFERENCE_COLOR, linewidth=0.8)
     if training is not None:
@@ -151,7 +152,8 @@ def _draw_differences(
     for one, (color, dash) in zip(comparisons.values(), line_styles(), strict=False):
         axes.errorbar(one.axis, 100 * one.relative_difference, 100 * one.relative_error, **_bars(color, dash))
     half = max(LEAST_HALF_RANGE, *(abs(limit) for limit in axes.get_ylim()))
-    axes.set(ylim=(-half, half), ylabel="Δ / peak [%]", xlabel=label(first.axis_name, first.axis_unit))
+    relative = "Δ / peak [%]" if first.relative_to == "peak" else "Δ [%]"
+    axes.set(ylim=(-half, half), ylabel=relative, xlabel=label(first.axis_name, first.axis_unit))
     mark_axes(axes)
 
 
@@ -159,7 +161,7 @@ def _bars(color: str, dash: str) -> dict[str, Any]:
     return {"color": color, "linestyle": dash, "marker": "o", "markersize": 2.2, "elinewidth": 0.9, "linewidth": 0.9}
 
 
-def _csv(functionals: Functionals, training: Sequence[BinnedComparison | None]) -> str:
+def functional_csv(functionals: Functionals, training: Sequence[BinnedComparison | None]) -> str:
     """Every number of the figure, one row a threshold."""
     first = next(iter(functionals[0].values()))
     columns: dict[str, ArrayLike] = {f"{first.axis_name} [{first.axis_unit}]": first.axis}

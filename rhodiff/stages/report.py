@@ -17,10 +17,13 @@ from rhodiff.report import (
     format_number,
     format_seconds,
     functional_numbers,
+    further_numbers,
+    further_statistics,
     headline_numbers,
     render_report,
     report_distribution,
     report_functionals,
+    report_further,
     report_loss,
     report_samples,
     report_spectrum,
@@ -93,12 +96,14 @@ def _content(
                 training_values=training.values.get(channel),
             ),
             *functional_numbers(_functionals(shown, channel), _functionals(training, channel)),
+            *further_numbers(further_statistics(shown.bins, channel), further_statistics(training.bins, channel)),
         ),
         warnings=_warnings(workspace, samples, sizes.reference_groups, training),
         samples=_sample_figures(workspace, samples, shown_cell),
         spectra=_spectrum_figures(workspace, shown, shown_cell, training),
         distributions=_distribution_figures(workspace, shown, shown_cell, training),
         functionals=_functional_figures(workspace, shown, shown_cell, training),
+        further=_further_figures(workspace, shown, shown_cell, training),
         training=_training_figures(workspace),
         cells=tuple(_row(workspace, cell, one, events, shown=cell is shown_cell) for cell, one in found),
         trajectory=_trajectory_figures(workspace, samples),
@@ -206,6 +211,19 @@ def _functional_figures(
         report_functionals([{name: one} for one in functionals], training=_functionals(training, channel))
         for channel in workspace.store.spec.channels
         if (functionals := _functionals(shown, channel))
+    )
+
+
+def _further_figures(
+    workspace: Workspace, shown: ComparisonSet, cell: Cell, training: ComparisonSet
+) -> tuple[ReportFigure, ...]:
+    name = f"generated ({cell.sampler} {cell.evaluations})"
+    return tuple(
+        report_further(
+            [{name: one} for one in curves], training=[training.bins.get((one.statistic, channel)) for one in curves]
+        )
+        for channel in workspace.store.spec.channels
+        for curves in further_statistics(shown.bins, channel).values()
     )
 
 

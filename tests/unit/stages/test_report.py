@@ -31,7 +31,7 @@ def test_report_before_the_evaluation_says_what_to_run(changed):
         write_report(changed("evaluation.seed=77"))
 
 
-@pytest.mark.parametrize("kind", ["power_spectrum", "pixel_distribution", "minkowski"])
+@pytest.mark.parametrize("kind", ["power_spectrum", "pixel_distribution", "minkowski", "bispectrum", "peaks"])
 def test_report_of_one_statistic_alone(kind, changed):
     assert "</html>" in report(changed(f"evaluation.statistics=[{{kind: {kind}}}]"))
 
@@ -53,3 +53,12 @@ def test_report_without_metrics_of_the_training(changed, trained, tmp_path):
         assert "</html>" in report(changed("evaluation.seed=5"))
     finally:
         (tmp_path / "metrics").rename(metrics)
+
+
+def test_other_statistics_have_a_section_with_their_data(changed):
+    text = report(changed("evaluation.statistics=[{kind: power_spectrum}, {kind: wavelet_l1}, {kind: bispectrum}]"))
+    assert "Further statistics" in text
+    assert "Wavelet ℓ1-norm by scale" in text
+    for name in ("wavelet_l1_", "bispectrum_equilateral_", "bispectrum_squeezed_"):
+        assert f'download="{name}' in text
+    assert "/ peak, wavelet l1 2" in text

@@ -1,0 +1,81 @@
+"""Figures and numbers of statistics without a section of their own: bispectra, wavelets, peaks, plug-ins.
+
+Curves that differ in a final number alone (``wavelet_l1_2``, ``wavelet_l1_4``) are panels of one figure; every other
+statistic has its own.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from rhodiff.report.content import KeyNumber, ReportFigure
+from rhodiff.report.encoding import SVG, figure_to_svg
+from rhodiff.report.functionals import functional_csv, functional_figure
+from rhodiff.report.headline import sizes_sentence
+from rhodiff.statistics.comparison import BinnedComparison
+
+__all__ = ["further_numbers", "further_statistics", "report_further"]
+
+OWN_SECTIONS = ("power_spectrum", "pixel_distribution", "minkowski_")
+
+TITLES = {
+    "bispectrum_equilateral": "Bispectrum, equilateral triangles",
+    "bispectrum_squeezed": "Bispectrum, squeezed triangles",
+    "wavelet_l1": "Wavelet ℓ1-norm by scale",
+    "peaks": "Peak counts",
+}
+
+Key = tuple[str, str]
+
+
+def further_statistics(bins: Mapping[Key, BinnedComparison], channel: str) -> dict[str, list[BinnedComparison]]:
+    """Comparisons of one channel that no other section shows, by family."""
+    found: dict[str, list[BinnedComparison]] = {}
+    for (name, of), one in bins.items():
+        if of == channel and not name.startswith(OWN_SECTIONS):
+            found.setdefault(_family(name), []).append(one)
+    return found
+
+
+def report_further(
+    curves: Sequence[Mapping[str, BinnedComparison]], *, training: Sequence[BinnedComparison | None] = ()
+) -> ReportFigure:
+    """One family of curves, each with its difference below.
+
+    Args:
+        curves: comparisons by name, one mapping a panel, all on one axis.
+        training: training against reference fields, of each panel.
+    """
+    image = figure_to_svg(functional_figure(curves, training=training))
+    one = next(iter(curves[0].values()))
+    relative = "the largest absolute reference mean" if one.relative_to == "peak" else "the reference mean"
+    caption = (
+        f"{sizes_sentence(one.sizes)} Light band: central 68 % of single reference fields; dark band: standard error "
+        f"of the reference mean. Lower panels: difference of the means in per cent of {relative}; bars are its "
+        "standard error (both sets, bootstrap over independent groups), the band is the reference's share."
+    )
+    family = _family(one.statistic)
+    channel = "" if one.channel == "value" else f": {one.channel}"
+    title = f"{TITLES.get(family, family.replace('_', ' '))}{channel}"
+    return ReportFigure(title, image, SVG, caption, functional_csv(curves, training), f"{family}_{one.channel}.csv")
+
+
+def further_numbers(
+    found: Mapping[str, Sequence[BinnedComparison]], training: Mapping[str, Sequence[BinnedComparison]]
+) -> tuple[KeyNumber, ...]:
+    """One headline number a curve: its mean absolute difference."""
+    own = {one.statistic: one for family in training.values() for one in family}
+    return tuple(
+        KeyNumber(
+            f"mean |Δ|{' / peak' if one.relative_to == 'peak' else ''}, {one.statistic.replace('_', ' ')}",
+            one.mean_absolute,
+            percent=True,
+            training=own[one.statistic].mean_absolute if one.statistic in own else None,
+            meaning=f"{one.value_name}: mean over {len(one.axis)} bins",
+        )
+        for family in found.values()
+        for one in family
+    )
+
+
+def _family(name: str) -> str:
+    return re.sub(r"_\d+$", "", name)
