@@ -27,7 +27,7 @@ def test_stopped_training_saves_and_goes_on_bit_for_bit(number, undisturbed_long
 
 
 def test_second_ctrl_c_ends_at_once(lab):
-    slow = ("--set", "training.batch_size=6000", "--set", "training.iterations=3")
+    slow = ("--set", "training.batch_size=40000", "--set", "training.iterations=3")
     started = lab.start("run", "train", *slow)
     wait_until(lambda: list(lab.folder.glob("runs/*/metrics/*.jsonl")), started)
     time.sleep(0.3)
