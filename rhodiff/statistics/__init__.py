@@ -1,11 +1,14 @@
 """Statistics of fields and their comparison, on NumPy and SciPy alone: nothing here loads torch."""
 
 from rhodiff.statistics.accumulator import MeanCovariance, merge_all
+from rhodiff.statistics.bin_covariance import hartlap_factor
 from rhodiff.statistics.bispectra import BinnedBispectrum, bispectrum
+from rhodiff.statistics.chi_squared import VectorComparison, compare_vectors
 from rhodiff.statistics.comparison import BinnedComparison, SetSizes, SetSummary, compare_bins
 from rhodiff.statistics.correlation_length import CorrelationFunction, CorrelationLengths, correlation_function
 from rhodiff.statistics.cross_spectrum import CrossSpectrum, cross_power_spectrum
 from rhodiff.statistics.estimate import Estimate
+from rhodiff.statistics.mean_test import MeanTest, hotelling
 from rhodiff.statistics.measurement import Measurement
 from rhodiff.statistics.memorisation import Memorisation, find_memorisation
 from rhodiff.statistics.minkowski import minkowski_functionals
@@ -23,6 +26,7 @@ from rhodiff.statistics.pixel_distribution import (
 )
 from rhodiff.statistics.registry import build_statistic
 from rhodiff.statistics.resampling import Groups, GroupSums, draw_groups
+from rhodiff.statistics.sample_size import samples_needed
 from rhodiff.statistics.selection import CandidateRow, Ranking, Spread, rank_candidates
 from rhodiff.statistics.selection_bootstrap import MeasuredSet
 from rhodiff.statistics.selection_score import (
@@ -60,6 +64,7 @@ __all__ = [
     "Groups",
     "MeanCovariance",
     "MeanRank",
+    "MeanTest",
     "MeasuredSet",
     "Measurement",
     "Memorisation",
@@ -77,19 +82,23 @@ __all__ = [
     "SumInFloors",
     "ValueComparison",
     "ValueDensity",
+    "VectorComparison",
     "bispectrum",
     "build_statistic",
     "compare_bins",
     "compare_sliced",
     "compare_values",
+    "compare_vectors",
     "correlation_function",
     "cross_power_spectrum",
     "default_bin_edges",
     "draw_groups",
     "find_memorisation",
     "fit_channels",
+    "hartlap_factor",
     "histogram",
     "histogram_edges",
+    "hotelling",
     "inverse_unit",
     "measure_channels",
     "merge_all",
@@ -103,6 +112,7 @@ __all__ = [
     "power_spectrum",
     "quantiles",
     "rank_candidates",
+    "samples_needed",
     "sliced_wasserstein",
     "starlet",
     "value_density",
