@@ -31,7 +31,7 @@ NEW_SHARE = 1e-5
 Float = NDArray[np.float64]
 
 
-def hartlap_factor(degrees: int, num_bins: int) -> float:
+def hartlap_factor(degrees: float, num_bins: int) -> float:
     """(nu - p - 1) / nu: makes the inverse of an unbiased covariance unbiased.
 
     Args:
@@ -44,7 +44,7 @@ def hartlap_factor(degrees: int, num_bins: int) -> float:
     if degrees <= num_bins + 1:
         raise DataError(
             f"the inverse covariance of {num_bins} bins needs more than {num_bins + 1} degrees of freedom, got "
-            f"{degrees}; take more samples, fewer bins, or a shrunk covariance"
+            f"{degrees:g}; take more samples, fewer bins, or a shrunk covariance"
         )
     return (degrees - num_bins - 1) / degrees
 
@@ -65,7 +65,7 @@ def shrinkage_intensity(residuals: Float) -> float:
     return float(min(1.0, noise / signal)) if signal > 0 else 1.0
 
 
-def require_independent_bins(residuals: Float, degrees: int) -> None:
+def require_independent_bins(residuals: Float, degrees: float) -> None:
     """Refuse bins without scatter and bins that are linear combinations of others.
 
     With fewer degrees of freedom than bins every sample covariance is singular; then only pairs of bins that are

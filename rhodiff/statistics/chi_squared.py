@@ -17,7 +17,9 @@ for a perfect model. How sure that is:
 
 Each bin alone is tested by the largest difference over bins among rearrangements. Pairs (``matched``: the same groups
 in both sets) are compared group by group, and the scatter between groups drops out. Tests are of the *mean*; the
-spread is beside them in ``scatter_ratio``, for a model of too little variety can have a perfect mean. A group counts
+spread is beside them in ``scatter_ratio``, for a model of too little variety can have a perfect mean. They take both
+covariances to be equal; sets of equal sizes forgive it where they are not, others do not: ``error_ratio`` is then far
+from 1, the sentence says so, and ``equal_covariance=False`` tests the means alone. A group counts
 once, whatever its size; groups of very different sizes have no common covariance, and p-values are then approximate.
 
 Axes: ``[bin]``; inside ``[unit, bin]``.
@@ -42,6 +44,9 @@ __all__ = ["FEWEST_UNITS", "VectorComparison", "compare_vectors"]
 FEWEST_UNITS = 8
 """Independent units a set must have: with 8 pairs there are 256 rearrangements, so p-values to 0.004."""
 
+UNEQUAL = 0.25
+"""Share by which errors may be off before p-values from pooled ones are doubted."""
+
 UNITS_PER_BIN = 2
 """Degrees of freedom a bin from which the covariance is inverted as it is."""
 
@@ -61,11 +66,12 @@ class VectorComparison:
         in_cosmic_variance: difference over the scatter of one reference field, ``[bin]``.
         in_error: difference over its error, ``[bin]``.
         scatter_ratio: scatter of units, generated over reference, ``[bin]``.
+        error_ratio: error from each set's own scatter over ``error``, ``[bin]``; 1 if both scatter alike.
         chi_squared: d^T C^-1 d, Hartlap-corrected.
         reduced_chi_squared: that over the number of bins.
         hartlap: its factor; 1 where the covariance is shrunk.
         shrinkage: share by which correlations are shrunk to zero; 0: not.
-        method: of the p-value: ``hotelling`` or ``rearrangement``.
+        method: of the p-value: ``hotelling``, ``krishnamoorthy-yu`` (unequal covariances) or ``rearrangement``.
         p_value: probability of a larger difference if the sets follow one distribution.
         bin_p_value: of each bin, corrected for looking at all of them, ``[bin]``.
         num_rearrangements: rearrangements made.
@@ -80,6 +86,7 @@ class VectorComparison:
     in_cosmic_variance: Float
     in_error: Float
     scatter_ratio: Float
+    error_ratio: Float
     chi_squared: float
     reduced_chi_squared: float
     hartlap: float
@@ -100,7 +107,16 @@ class VectorComparison:
             f"{self.reduced_chi_squared:.2f} over {self.num_bins} bins, {off} of them off on their own) with "
             f"{sizes.generated_fields} generated fields in {sizes.generated_groups} groups against "
             f"{sizes.reference_fields} reference fields in {sizes.reference_groups}"
-            f"{', group by group' if self.matched else ''}."
+            f"{', group by group' if self.matched else ''}.{self._caveat()}"
+        )
+
+    def _caveat(self) -> str:
+        off = float(np.median(self.error_ratio)) - 1
+        if abs(off) < UNEQUAL or self.method == "krishnamoorthy-yu":
+            return ""
+        return (
+            f" The sets scatter differently and differ in size: their own errors are {100 * off:+.0f} % from the "
+            "pooled ones, so the p-values do not hold for the means; compare sets of equal sizes."
         )
 
 
@@ -111,6 +127,7 @@ def compare_vectors(
     reference_groups: ArrayLike | None = None,
     generated_groups: ArrayLike | None = None,
     matched: bool = False,
+    equal_covariance: bool = True,
     num_rearrangements: int = 999,
     seed: int = 0,
 ) -> VectorComparison:
@@ -122,6 +139,8 @@ def compare_vectors(
         reference_groups: independent group of each reference field, ``[field]``; None: each is its own.
         generated_groups: the same of each generated field.
         matched: both sets hold the same groups; compare them one by one.
+        equal_covariance: False: give each set its own covariance in chi-squared, p-value and error; tests of single
+            bins remain those of equal distributions.
         num_rearrangements: rearrangements for p-values; the smallest p is 1 / (this + 1).
         seed: of the rearrangements.
 
@@ -131,6 +150,8 @@ def compare_vectors(
     """
     if num_rearrangements < 99:
         raise DataError(f"num_rearrangements is {num_rearrangements}; take 99 or more for a p-value of 0.01")
+    if matched and not equal_covariance:
+        raise DataError("equal_covariance=False has no effect on matched sets, whose pairs have one covariance")
     first, second = _values(reference, generated)
     groups = Groups.of(reference_groups, len(first), "reference")
     other_groups = Groups.of(generated_groups, len(second), "generated")
@@ -145,8 +166,12 @@ def compare_vectors(
     tested = rearrange(
         contrast.units, contrast.weights, paired=matched, num_rearrangements=num_rearrangements, seed=seed
     )
-    verdict = _verdict(contrast, tested.p_value)
-    difference, error, num_bins = contrast.means.difference, contrast.means.error(), first.shape[1]
+    pooled, own = contrast.means, contrast.means
+    if not matched:
+        own = pooled.separate(MeanCovariance.of(one), MeanCovariance.of(two))
+    means = pooled if equal_covariance else own
+    verdict = _verdict(means, contrast.residuals, tested.p_value, equal_covariance)
+    difference, error, num_bins = means.difference, means.error(), first.shape[1]
     return VectorComparison(
         sizes=SetSizes.of(groups, other_groups),
         num_bins=num_bins,
@@ -156,6 +181,7 @@ def compare_vectors(
         in_cosmic_variance=_ratio(difference, first.std(axis=0, ddof=1)),
         in_error=difference / error,
         scatter_ratio=_ratio(two.std(axis=0, ddof=1), one.std(axis=0, ddof=1)),
+        error_ratio=own.error() / pooled.error(),
         chi_squared=verdict.chi_squared,
         reduced_chi_squared=verdict.chi_squared / num_bins,
         hartlap=verdict.hartlap,
@@ -201,13 +227,19 @@ class _Verdict:
     p_value: float
 
 
-def _verdict(contrast: _Contrast, p_value: float) -> _Verdict:
-    degrees, num_bins = contrast.means.degrees, contrast.residuals.shape[1]
+def _verdict(means: DifferenceOfMeans, residuals: Float, p_value: float, equal_covariance: bool) -> _Verdict:
+    degrees, num_bins = means.degrees, residuals.shape[1]
     if degrees >= UNITS_PER_BIN * num_bins and degrees > num_bins + 1:
-        exact = contrast.means.test()
-        return _Verdict("hotelling", exact.chi_squared, exact.hartlap, 0.0, exact.p_value)
-    shrinkage = shrinkage_intensity(contrast.residuals)
-    return _Verdict("rearrangement", contrast.means.chi_squared(shrinkage), 1.0, shrinkage, p_value)
+        exact = means.test()
+        method = "hotelling" if equal_covariance else "krishnamoorthy-yu"
+        return _Verdict(method, exact.chi_squared, exact.hartlap, 0.0, exact.p_value)
+    if not equal_covariance:
+        raise DataError(
+            f"unequal covariances of {num_bins} bins need {UNITS_PER_BIN * num_bins} degrees of freedom, got "
+            f"{degrees:.3g}; take more samples or fewer bins, or sets of equal sizes and the default"
+        )
+    shrinkage = shrinkage_intensity(residuals)
+    return _Verdict("rearrangement", means.chi_squared(shrinkage), 1.0, shrinkage, p_value)
 
 
 def _values(reference: ArrayLike | Measurement, generated: ArrayLike | Measurement) -> tuple[Float, Float]:

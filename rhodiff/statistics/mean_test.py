@@ -10,7 +10,12 @@ chi-squared is T^2 times the Hartlap factor: its expectation is p + d^T (c Sigma
 average for a perfect model; its distribution is wider than chi-squared, which the p-value allows for. Pairs are one
 set of differences: c = 1 / n, nu = n - 1.
 
-Not promised: a size of exactly p where the two covariances differ *and* the sets have very different sizes.
+Where the covariances differ *and* the sets have very different sizes, the pooled p-value is wrong. Then c S is
+S_1 / n_1 + S_2 / n_2 with the effective degrees of freedom of Krishnamoorthy & Yu 2004 (Stat. Probab. Lett. 66, 161),
+
+    nu = (p + p^2) / sum_i [tr(A_i^2) + tr(A_i)^2] / (n_i - 1),   A_i = S_i / n_i (S_1 / n_1 + S_2 / n_2)^-1,
+
+for which the law above holds approximately.
 """
 
 from dataclasses import dataclass
@@ -44,7 +49,7 @@ class DifferenceOfMeans:
 
     difference: Float
     covariance: Float
-    degrees: int
+    degrees: float
 
     @classmethod
     def of_sets(cls, reference: MeanCovariance, generated: MeanCovariance) -> "DifferenceOfMeans":
@@ -63,6 +68,16 @@ class DifferenceOfMeans:
         share = (1 / reference.count + 1 / generated.count) / degrees
         scatter = reference.scatter + generated.scatter
         return cls(generated.mean - reference.mean, scatter * share, degrees)
+
+    def separate(self, reference: MeanCovariance, generated: MeanCovariance) -> "DifferenceOfMeans":
+        """The same difference with S_1 / n_1 + S_2 / n_2 and its effective degrees of freedom."""
+        shares = [part.covariance() / part.count for part in (reference, generated)]
+        covariance = shares[0] + shares[1]
+        p, spread = len(self.difference), 0.0
+        for share, part in zip(shares, (reference, generated), strict=True):
+            ratio = np.linalg.solve(covariance, share)
+            spread += (np.trace(ratio @ ratio) + np.trace(ratio) ** 2) / (part.count - 1)
+        return DifferenceOfMeans(self.difference, covariance, float((p + p**2) / spread))
 
     @classmethod
     def of_pairs(cls, differences: MeanCovariance) -> "DifferenceOfMeans":

@@ -60,9 +60,9 @@ def samples_needed(
         return low
     high = low
     while design.power(high) < power:
-        low, high = high, 2 * high
-        if high > LARGEST_SIZE:
+        if high >= LARGEST_SIZE:
             raise DataError(design.out_of_reach(fraction))
+        low, high = high, min(2 * high, LARGEST_SIZE)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if design.power(middle) >= power else (middle, high)
@@ -110,6 +110,8 @@ def _covariance(cosmic_variance: ArrayLike) -> Float:
         raise DataError(f"cosmic_variance must be a number, [bin] or [bin, bin], got shape {given.shape}")
     if not np.all(np.isfinite(covariance)) or (given.ndim < 2 and np.any(given <= 0)):
         raise DataError("cosmic_variance must be finite, and positive in every bin")
+    if not np.allclose(covariance, covariance.T, rtol=1e-6, atol=0):
+        raise DataError("cosmic_variance is not symmetric; give the relative covariance of one field, [bin, bin]")
     scale = np.sqrt(np.abs(np.diagonal(covariance)))
     if np.any(scale == 0) or np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0] < 1e-10:
         raise DataError(

@@ -305,6 +305,37 @@ def test_measurements_on_other_axes_are_refused():
         compare_vectors(first, replace(first, edges=2 * edges))
 
 
+def unequal_tests(num_sets, **options):
+    pairs = [(gaussian((5, s), 20), 100 + 0.5 * (gaussian((6, s), 200) - 100)) for s in range(num_sets)]
+    return [compare_vectors(*pair, num_rearrangements=99, **options) for pair in pairs]
+
+
+def test_sets_that_scatter_differently_are_tested_with_their_own_covariances():
+    p_values = [result.p_value for result in unequal_tests(400, equal_covariance=False)]
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
+
+
+def test_a_pooled_error_that_is_wrong_is_said():
+    result, own = unequal_tests(1)[0], unequal_tests(1, equal_covariance=False)[0]
+    assert "p-values do not hold for the means" in result.sentence()
+    assert "do not hold" not in own.sentence() and own.method == "krishnamoorthy-yu"
+    assert own.error == pytest.approx(result.error * result.error_ratio)
+
+
+def test_one_bin_of_unequal_scatter_is_welchs_test():
+    first, second = gaussian(47, 12)[:, :1], 3 * gaussian(48, 40)[:, :1] - 200
+    result = compare_vectors(first, second, equal_covariance=False)
+    welch = stats.ttest_ind(second[:, 0], first[:, 0], equal_var=False)
+    assert result.p_value == pytest.approx(welch.pvalue, rel=1e-9)
+
+
+def test_unequal_covariances_need_samples_and_no_pairs():
+    with pytest.raises(DataError, match="has no effect on matched"):
+        compare_vectors(gaussian(49, 9), gaussian(50, 9), matched=True, equal_covariance=False)
+    with pytest.raises(DataError, match="unequal covariances of 30 bins need 60"):
+        compare_vectors(lognormal(51, 9), lognormal(52, 9), equal_covariance=False)
+
+
 def test_the_sentence_names_verdict_and_numbers():
     same = compare_vectors(gaussian(45, 30), gaussian(46, 20)).sentence()
     off = compare_vectors(gaussian(45, 30), gaussian(46, 20, 2.0)).sentence()

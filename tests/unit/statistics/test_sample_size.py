@@ -43,6 +43,11 @@ def test_correlated_bins_need_more():
     assert samples_needed(0.02, np.diag(scatter**2)) == samples_needed(0.02, scatter)
 
 
+def test_many_fields_follow_the_normal_approximation():
+    expected = 2 * (0.7 / 0.0025) ** 2 * (3.290527 + 2.326348) ** 2
+    assert samples_needed(0.0025, 0.7, power=0.99, significance=1e-3) == pytest.approx(expected, rel=1e-4)
+
+
 def test_a_larger_reference_needs_fewer_generated_fields():
     equal = samples_needed(0.03, 0.2)
     assert samples_needed(0.03, 0.2, reference_fields=equal) == equal
@@ -64,6 +69,8 @@ def test_a_reference_too_small_for_the_difference_is_refused():
         ((0.1, np.ones((2, 3))), {}, "got shape"),
         ((0.1, []), {}, "got shape"),
         ((0.1, np.ones((2, 2))), {}, "degenerate"),
+        ((0.1, [[0.01, 0.005], [0.0, 0.01]]), {}, "not symmetric"),
+        ((1e-5, 1.0), {}, "up to 10000000 generated fields and any reference"),
         ((0.1, 0.1), {"power": 0.01}, "significance < power"),
         ((0.1, 0.1), {"significance": 0.0}, "0 < significance"),
         ((0.1, 0.1), {"reference_fields": 1}, "two fields or more"),
