@@ -19,7 +19,7 @@ def test_a_dry_run_shows_the_script_and_writes_nothing(drivers):
     before = files_below(drivers.folder)
     text = drivers.call("submit", "prepare", "--dry-run", *TIME, "--throttle", "2")
     assert "#SBATCH --array=0-3%2" in text
-    assert "at most 0.3333 node-hours" in text  # 4 jobs of 5 minutes
+    assert "at most 0.33 node-hours" in text  # 4 jobs of 5 minutes
     assert files_below(drivers.folder) == before
 
 
