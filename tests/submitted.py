@@ -69,3 +69,22 @@ def attempt(folder, element, number, *, ended=True, **values):
     if ended:
         write_end(folder.attempts(element), record)
     return record
+
+
+class Says:
+    """A scheduler that says some records."""
+
+    cluster = "testbed"
+
+    def __init__(self, *records):
+        self.records = list(records)
+
+    def observe(self, _):
+        return self.records
+
+
+def handed_over(runs, **plan_values):
+    """A plan and its folder, with every piece handed over: job 12 is the first, 13 the second."""
+    plan = make_plan(**plan_values)
+    jobs = {piece.index: str(12 + piece.index) for piece in plan.pieces}
+    return plan, hand_over(submitted(runs, plan), plan, jobs)

@@ -28,8 +28,11 @@ from rhodiff.cli.resource_options import (
 from rhodiff.cli.run import Stage
 
 if TYPE_CHECKING:
+    from rhodiff.config.resources import StageResources
+    from rhodiff.jobs.planning import Target
+    from rhodiff.jobs.scheduler import Scheduler
     from rhodiff.jobs.selection import Selected
-    from rhodiff.jobs.stage_submission import StageOutcome
+    from rhodiff.jobs.stage_submission import StageOutcome, StageRequest
     from rhodiff.jobs.submission_plan import Dependency
     from rhodiff.stages.workspace import Workspace
 
@@ -79,18 +82,14 @@ def submit(
     The same command again never submits anything twice.
     """
     from rhodiff.cli.submit_pipeline import submit_workflow
-    from rhodiff.cli.submit_screen import show_outcome
-    from rhodiff.cli.submit_trial import await_trial
     from rhodiff.cli.waiting import wait_for
     from rhodiff.config.loading import load_experiment
     from rhodiff.config.resources import StageResources
-    from rhodiff.jobs.stage_resources import allocate, refuse_idle, refuse_without_slurm
-    from rhodiff.jobs.stage_submission import StageRequest, resources_of_request, submit_stage
-    from rhodiff.jobs.targets import has_slurm, open_target, with_room_for
-    from rhodiff.jobs.trial_run import begin_trial
+    from rhodiff.jobs.stage_resources import refuse_idle, refuse_without_slurm
+    from rhodiff.jobs.stage_submission import StageRequest
+    from rhodiff.jobs.targets import has_slurm, open_target
     from rhodiff.jobs.walltime import parse_walltime
     from rhodiff.stages.checks import check_experiment
-    from rhodiff.stages.plan import plan_stage
     from rhodiff.stages.workspace import Workspace
 
     flags = StageResources(
@@ -137,23 +136,57 @@ def submit(
     check_experiment(workspace)
     scheduler, target = open_target(workspace.experiment, workspace.run_folder.path.parent, site, local=local)
     if test:
-        trial = begin_trial(workspace, flags, scheduler, target, dry_run=dry_run)
-        if dry_run:
-            show_outcome(console, trial, scheduler, None, workspace.run_folder.path.name)
-        else:
-            await_trial(console, workspace, flags, trial, target)
+        _submit_trial(console, workspace, flags, scheduler, target, dry_run=dry_run)
         return
-    waits_for = tuple(_dependency(workspace, word) for word in after or [])
-    request = StageRequest(stage.value, flags, waits_for)
-    resources = resources_of_request(workspace, request, target.profile)
-    target = with_room_for(target, allocate(stage.value, resources, target.profile, on_devices=False))
-    outcome = submit_stage(workspace, request, scheduler, target, dry_run=dry_run)
-    results = plan_stage(workspace, stage.value) if outcome.planned is not None else None
-    show_outcome(console, outcome, scheduler, results, workspace.run_folder.path.name)
+    request = StageRequest(stage.value, flags, tuple(_dependency(workspace, word) for word in after or []))
+    outcome = _submit_stage(console, workspace, request, scheduler, target, dry_run=dry_run)
     if follow:
         _follow(workspace, outcome, config)
     elif wait:
         wait_for(console, _submissions(outcome))
+
+
+def _submit_trial(
+    console: Console,
+    workspace: "Workspace",
+    flags: "StageResources",
+    scheduler: "Scheduler",
+    target: "Target",
+    *,
+    dry_run: bool,
+) -> None:
+    from rhodiff.cli.submit_screen import show_outcome
+    from rhodiff.cli.submit_trial import await_trial
+    from rhodiff.jobs.trial_run import begin_trial
+
+    trial = begin_trial(workspace, flags, scheduler, target, dry_run=dry_run)
+    if dry_run:
+        show_outcome(console, trial, scheduler, None, workspace.run_folder.path.name)
+    else:
+        await_trial(console, workspace, flags, trial, target)
+
+
+def _submit_stage(
+    console: Console,
+    workspace: "Workspace",
+    request: "StageRequest",
+    scheduler: "Scheduler",
+    target: "Target",
+    *,
+    dry_run: bool,
+) -> "StageOutcome":
+    from rhodiff.cli.submit_screen import show_outcome
+    from rhodiff.jobs.stage_resources import allocate
+    from rhodiff.jobs.stage_submission import resources_of_request, submit_stage
+    from rhodiff.jobs.targets import with_room_for
+    from rhodiff.stages.plan import plan_stage
+
+    resources = resources_of_request(workspace, request, target.profile)
+    target = with_room_for(target, allocate(request.stage, resources, target.profile, on_devices=False))
+    outcome = submit_stage(workspace, request, scheduler, target, dry_run=dry_run)
+    results = plan_stage(workspace, request.stage) if outcome.planned is not None else None
+    show_outcome(console, outcome, scheduler, results, workspace.run_folder.path.name)
+    return outcome
 
 
 ONLY_FOR = {

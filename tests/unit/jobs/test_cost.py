@@ -1,7 +1,9 @@
 """Node-hours, from accounting where there is any and from our own records where not; each number by hand."""
 
+from functools import partial
+
 import pytest
-from submitted import attempt, hand_over, make_plan, submitted
+from submitted import Says, attempt, handed_over
 
 from rhodiff.jobs.cost import spending_of
 from rhodiff.jobs.scheduler import JobRecord
@@ -13,25 +15,9 @@ from rhodiff.store.files import write_json
 TWO_NODES_30_MIN = Allocation(nodes=2, walltime_min=30)
 
 
-class Says:
-    cluster = "testbed"
-
-    def __init__(self, *records):
-        self.records = list(records)
-
-    def observe(self, _):
-        return self.records
-
-
 @pytest.fixture
 def made(tmp_path):
-    def make(**values):
-        plan = make_plan(**values)
-        return plan, hand_over(
-            submitted(tmp_path, plan), plan, {piece.index: str(12 + piece.index) for piece in plan.pieces}
-        )
-
-    return make
+    return partial(handed_over, tmp_path)
 
 
 def spent(plan, folder, *records, elements=None):

@@ -1,9 +1,10 @@
 """Why elements stand as they do: equal causes together, evidence, and the command that goes on."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from submitted import attempt, hand_over, make_plan, submitted
+from submitted import Says, attempt, handed_over
 
 from rhodiff.jobs.element_state import ElementState
 from rhodiff.jobs.explanation import MOST_EXPLAINED, explain
@@ -15,27 +16,9 @@ from rhodiff.jobs.submission_plan import Allocation, Dependency, Piece
 from rhodiff.store.files import write_json
 
 
-class Says:
-    """A scheduler that says some records."""
-
-    cluster = "testbed"
-
-    def __init__(self, *records):
-        self.records = list(records)
-
-    def observe(self, _):
-        return self.records
-
-
 @pytest.fixture
 def made(tmp_path):
-    def make(**plan_values):
-        plan = make_plan(**plan_values)
-        return plan, hand_over(
-            submitted(tmp_path, plan), plan, {piece.index: str(12 + piece.index) for piece in plan.pieces}
-        )
-
-    return make
+    return partial(handed_over, tmp_path)
 
 
 def seen(plan, folder, *records):
