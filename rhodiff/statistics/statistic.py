@@ -8,12 +8,12 @@ vector depends on that field alone, so parts of a set may be measured anywhere a
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rhodiff.config.evaluation import PixelDistribution, PowerSpectrum
+from rhodiff.config.evaluation import Peaks, PixelDistribution, PowerSpectrum
 from rhodiff.errors import DataError
 from rhodiff.statistics.measurement import Measurement
 from rhodiff.statistics.pixel_distribution import histogram_edges, value_density
@@ -21,6 +21,7 @@ from rhodiff.statistics.spectrum import power_spectrum
 from rhodiff.store.spec import FieldSpec
 
 __all__ = [
+    "OverReference",
     "SpectrumStatistic",
     "Statistic",
     "ValueDensity",
@@ -86,29 +87,45 @@ class SpectrumStatistic(Statistic):
 
 
 @dataclass(frozen=True)
-class ValueDensity(Statistic):
-    """Density of the values of each field, in bins laid over the reference.
+class OverReference(Statistic):
+    """A statistic in bins of the field's values, which are laid over the reference.
 
     Attributes:
-        settings: number of bins, their range, and the quantiles to compare.
+        settings: number of bins and their range.
         edges: rising bin edges in units of the field; empty before :meth:`fit`.
     """
 
-    settings: PixelDistribution = field(default_factory=PixelDistribution)
+    settings: PixelDistribution | Peaks
     edges: tuple[float, ...] = ()
 
-    def fit(self, reference: Fields, spec: FieldSpec) -> "ValueDensity":
+    def fit(self, reference: Fields, spec: FieldSpec) -> Self:
         """Lay the bins over the reference."""
         settings = self.settings
         edges = histogram_edges(reference, num_bins=settings.num_bins, half_width_std=settings.half_width_std)
         return replace(self, edges=tuple(edges.tolist()))
 
+    def fitted_edges(self) -> NDArray[np.float64]:
+        """The edges, ``[bin + 1]``.
+
+        Raises:
+            DataError: before :meth:`fit`.
+        """
+        if not self.edges:
+            kind = self.settings.kind
+            raise DataError(f"the bins of {kind} are not fixed yet; fit it to the reference fields first")
+        return np.array(self.edges)
+
+
+@dataclass(frozen=True)
+class ValueDensity(OverReference):
+    """Density of the values of each field, in bins laid over the reference."""
+
+    settings: PixelDistribution = field(default_factory=PixelDistribution)
+
     def measure(self, fields: Fields, spec: FieldSpec) -> Measurement:
         """Measure the density of each field's values, in inverse field units."""
         check_shape(fields, spec)
-        if not self.edges:
-            raise DataError("the bins of pixel_distribution are not fixed yet; fit it to the reference fields first")
-        edges = np.array(self.edges)
+        edges = self.fitted_edges()
         return Measurement(
             statistic=self.settings.kind,
             axis_name=spec.name,
