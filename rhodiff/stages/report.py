@@ -9,13 +9,10 @@ import numpy as np
 from rhodiff.config.loading import dump_experiment
 from rhodiff.report import (
     CellRow,
-    Fact,
     ReportContent,
     ReportFigure,
     TrainingCurve,
     format_estimate,
-    format_number,
-    format_seconds,
     functional_numbers,
     further_numbers,
     further_statistics,
@@ -30,10 +27,11 @@ from rhodiff.report import (
     report_trajectory,
     sizes_sentence,
 )
-from rhodiff.sources.source import TEST, TRAIN, VALIDATION
+from rhodiff.sources.source import TRAIN
 from rhodiff.stages.comparison_set import ComparisonSet
 from rhodiff.stages.evaluate import ComparisonSpace, evaluation_tasks, read_evaluation
 from rhodiff.stages.reference import is_matched, pair_with_reference
+from rhodiff.stages.report_facts import cost_facts, data_facts, environment_facts
 from rhodiff.stages.sweep import Cell, describe_condition
 from rhodiff.stages.training_data import open_training_reader
 from rhodiff.stages.workspace import Workspace
@@ -107,10 +105,10 @@ def _content(
         training=_training_figures(workspace),
         cells=tuple(_row(workspace, cell, one, events, shown=cell is shown_cell) for cell, one in found),
         trajectory=_trajectory_figures(workspace, samples),
-        data=_data_facts(workspace),
-        costs=_costs(events),
+        data=data_facts(workspace),
+        costs=cost_facts(events),
         configuration=dump_experiment(workspace.experiment),
-        environment=_environment(workspace),
+        environment=environment_facts(workspace),
         created=utc_now(),
         run=workspace.run_folder.path.name,
     )
@@ -272,59 +270,3 @@ def _row(
         seconds_per_sample=seconds,
         shown=shown,
     )
-
-
-def _data_facts(workspace: Workspace) -> tuple[Fact, ...]:
-    store, space = workspace.store, ComparisonSpace(workspace)
-    spec = store.spec
-    parts = ", ".join(
-        f"{len(store.indices(code))} {name} ({len(np.unique(store.group[store.indices(code)]))} groups)"
-        for name, code in (("training", TRAIN), ("validation", VALIDATION), ("test", TEST))
-    )
-    box = " × ".join(f"{extent:.4g}" for extent in spec.box_size)
-    facts = [
-        Fact("source", workspace.experiment.data.source.kind, f"data set {workspace.data_folder.path.name}"),
-        Fact("quantity", f"{spec.name} [{spec.unit or 'dimensionless'}]"),
-        Fact("grid", f"{' × '.join(map(str, spec.shape))} cells, {box} {spec.length_unit}"),
-        Fact("split", parts, "by independent groups; transform fitted on the training part alone"),
-        Fact("compared in", space.spec.name, f"evaluation.space is '{workspace.experiment.evaluation.space}'"),
-    ]
-    provenance: dict[str, Any] = dict(store.attributes["provenance"])
-    return (*facts, *(Fact(name.replace("_", " "), _plain(value)) for name, value in provenance.items()))
-
-
-def _plain(value: str | float) -> str:
-    return format_number(value, 5) if isinstance(value, float) else str(value)
-
-
-def _costs(events: Sequence[dict[str, Any]]) -> tuple[Fact, ...]:
-    training = [e for e in events if e["event"] == "training ended"]
-    sampling = [e for e in events if e["event"] == "sampled"]
-    facts = []
-    if training:
-        steps = sum(e["iteration"] - e["started_at"] for e in training)
-        wall = sum(e["wall_s"] for e in training)
-        last = training[-1]
-        facts += [
-            Fact("parameters", f"{last['parameters'] / 1e6:.3g} million"),
-            Fact("training", format_seconds(wall), f"wall time of {len(training)} attempt(s), sheets included"),
-            Fact(
-                "speed",
-                f"{format_number(steps / wall)} iterations/s",
-                f"{last['processes']} process(es), {last['threads']} thread(s), {last['device']}",
-            ),
-            Fact("CPU time of training", format_seconds(sum(e["cpu_s"] for e in training)), "first process"),
-        ]
-    if sampling:
-        wall, count = sum(e["wall_s"] for e in sampling), sum(e["samples"] for e in sampling)
-        facts.append(
-            Fact("sampling", format_seconds(wall), f"{count} fields, {format_number(count / wall)} fields/s")
-        )
-    return tuple(facts)
-
-
-def _environment(workspace: Workspace) -> tuple[Fact, ...]:
-    record = workspace.read_record(workspace.run_folder.environment)
-    packages = record.pop("packages")
-    plain = [Fact(name, " ".join(v) if isinstance(v, list) else str(v)) for name, v in record.items()]
-    return (*plain, Fact("packages", ", ".join(f"{name} {version}" for name, version in packages.items())))
