@@ -142,7 +142,9 @@ def test_gradient_of_a_global_batch_of_40_does_not_depend_on_its_split(number, m
 def test_second_training_of_a_run_is_refused_and_the_first_one_undisturbed(long_lab, undisturbed_long):
     first = long_lab.start("run", "train")
     wait_until(lambda: long_lab.checkpoints_done() >= 1, first)
+    first.send(signal.SIGSTOP)  # however fast the machine, it must still be at work when the second one comes
     second = long_lab.run("run", "train")
+    first.send(signal.SIGCONT)
 
     assert second.code == 1
     assert f"process {first.pid} on" in second.err
