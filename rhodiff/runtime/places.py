@@ -3,7 +3,8 @@
 torchrun sets RANK, WORLD_SIZE, LOCAL_RANK and MASTER_*. A bare ``srun`` sets SLURM_PROCID, SLURM_NTASKS and
 SLURM_LOCALID. A job's body says by RHODIFF_LAUNCHER which launcher it used, how many processes it asked for, and
 where the first one listens: under ``mpiexec`` the launcher's own numbers count, since inside Slurm its processes
-inherit the SLURM_PROCID of the proxy that started them.
+inherit the SLURM_PROCID of the proxy that started them. A bare ``mpiexec`` names no host to meet at: enough for what
+talks over MPI, which finds its peers itself.
 """
 
 import re
@@ -32,7 +33,7 @@ class Place:
         world_size: number of processes.
         local_rank: number of this process on its node.
         processes_here: number of processes on its node.
-        address: host and port where rank 0 listens; None for a single process.
+        address: host and port where rank 0 listens; None for a single process, and where the launcher names none.
     """
 
     rank: int = 0
@@ -58,7 +59,7 @@ def place_from_environment(environment: Mapping[str, str]) -> Place:
     launcher = environment.get(LAUNCHER, "none")
     if launcher == "none":
         return _found_place(environment)
-    place = _from_mpiexec(environment, launcher) if launcher != "srun" else _found_place(environment)
+    place = _found_place(environment) if launcher == "srun" else _from_body(environment, launcher)
     wanted = _integer(environment, NUM_PROCESSES)
     if place.world_size != wanted:
         raise EnvironmentLacksError(
@@ -72,19 +73,35 @@ def place_from_environment(environment: Mapping[str, str]) -> Place:
 def _found_place(environment: Mapping[str, str]) -> Place:
     if "RANK" in environment and "WORLD_SIZE" in environment:
         return _from_torchrun(environment)
+    if any(names[2] in environment for names in OF_MPIEXEC):  # srun sets PMI_RANK too, but no local rank of hydra's
+        return _from_mpiexec(environment, "mpiexec", _given_address(environment))
     if "SLURM_PROCID" in environment and "SLURM_STEP_NODELIST" in environment:
         return _from_slurm(environment)
     return Place()
 
 
-def _from_mpiexec(environment: Mapping[str, str], launcher: str) -> Place:
-    """The launcher's own numbers, and the address that the job's body gave."""
+def _from_body(environment: Mapping[str, str], launcher: str) -> Place:
+    """``mpiexec`` or ``ibrun``, started by a job's body, which gives the address."""
+    if all(names[0] not in environment for names in OF_MPIEXEC):
+        return Place()
+    address = (_text(environment, "MASTER_ADDR", launcher), _integer(environment, "MASTER_PORT"))
+    return _from_mpiexec(environment, launcher, address)
+
+
+def _from_mpiexec(environment: Mapping[str, str], launcher: str, address: tuple[str, int] | None) -> Place:
+    """The launcher's own numbers, and where to meet."""
     names = next((names for names in OF_MPIEXEC if names[0] in environment), None)
     if names is None or _integer(environment, names[1]) == 1:
         return Place()
     rank, size, local_rank, local_size = (_integer(environment, name) for name in names)
-    address = (_text(environment, "MASTER_ADDR", launcher), _integer(environment, "MASTER_PORT"))
     return _checked(Place(rank, size, local_rank, local_size, address), f"{launcher} ({', '.join(names)})")
+
+
+def _given_address(environment: Mapping[str, str]) -> tuple[str, int] | None:
+    """What the user says himself."""
+    if "MASTER_ADDR" not in environment:
+        return None
+    return environment["MASTER_ADDR"], _integer(environment, "MASTER_PORT")
 
 
 def _text(environment: Mapping[str, str], name: str, launcher: str) -> str:

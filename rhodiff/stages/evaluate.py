@@ -8,26 +8,24 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rhodiff.config.identity import identity_hash
 from rhodiff.config.section import result_settings
 from rhodiff.errors import DataError
-from rhodiff.fields.transforms import Transform
 from rhodiff.runtime.stopping import listen_for_stop
 from rhodiff.sources.source import TRAIN
 from rhodiff.stages.comparison_set import ComparisonSet, FieldSet, compare_sets, read_comparisons, write_comparisons
+from rhodiff.stages.comparison_space import ComparisonSpace
 from rhodiff.stages.parts import WHOLE, Part
 from rhodiff.stages.reference import pair_with_reference, reference_indices
 from rhodiff.stages.sweep import Cell, check_identity, is_sampled, sweep_cells
-from rhodiff.stages.training_data import fitted_transform, open_training_reader
+from rhodiff.stages.training_data import open_training_reader
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.field_store import FieldStore, open_fields
 from rhodiff.store.files import read_marker, write_marker
 from rhodiff.store.reader import read_fields
-from rhodiff.store.spec import FieldSpec
 
-__all__ = ["ComparisonSpace", "EvaluationTask", "evaluate", "evaluation_tasks", "read_evaluation"]
+__all__ = ["EvaluationTask", "evaluate", "evaluation_tasks", "read_evaluation"]
 
 TRAINING_FIELDS, TRAINING_CELLS = 2048, 1 << 28
 """At most so many training fields, evenly spread, and cells in all of them (1 GiB) stand against the reference."""
@@ -44,37 +42,6 @@ class EvaluationTask:
 
     identity: str
     cell: Cell | None
-
-
-class ComparisonSpace:
-    """Where fields are compared: as the network sees them, or in physical units.
-
-    Args:
-        workspace: the experiment.
-    """
-
-    def __init__(self, workspace: Workspace) -> None:
-        self.transform: Transform = fitted_transform(workspace)
-        self.is_physical = workspace.experiment.evaluation.space == "physical"
-        self._stored = workspace.store.spec
-
-    @property
-    def spec(self) -> FieldSpec:
-        """Geometry of the compared fields, named after what they are."""
-        if self.is_physical:
-            return self._stored
-        return self._stored.model_copy(update={"name": self.transform.describe(self._stored), "unit": ""})
-
-    def of_data(self, fields: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Fields of the data set."""
-        return fields if self.is_physical else self.transform.forward(fields)
-
-    def of_samples(self, fields: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Fields of a sample store."""
-        if self.is_physical:
-            return fields
-        generated = self.transform if self.transform.invertible_for_generated else self.transform.generation
-        return generated.forward(fields)
 
 
 def evaluation_tasks(workspace: Workspace) -> list[EvaluationTask]:

@@ -29,7 +29,8 @@ from rhodiff.report import (
 )
 from rhodiff.sources.source import TRAIN
 from rhodiff.stages.comparison_set import ComparisonSet
-from rhodiff.stages.evaluate import ComparisonSpace, evaluation_tasks, read_evaluation
+from rhodiff.stages.comparison_space import ComparisonSpace
+from rhodiff.stages.evaluate import evaluation_tasks, read_evaluation
 from rhodiff.stages.reference import is_matched, pair_with_reference
 from rhodiff.stages.report_facts import cost_facts, data_facts, environment_facts
 from rhodiff.stages.sweep import Cell, describe_condition

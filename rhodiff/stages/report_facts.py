@@ -7,7 +7,7 @@ import numpy as np
 
 from rhodiff.report import Fact, format_number, format_seconds
 from rhodiff.sources.source import TEST, TRAIN, VALIDATION
-from rhodiff.stages.evaluate import ComparisonSpace
+from rhodiff.stages.comparison_space import ComparisonSpace
 from rhodiff.stages.workspace import Workspace
 
 __all__ = ["cost_facts", "data_facts", "environment_facts"]

@@ -9,7 +9,7 @@ import torch
 from rhodiff.report.encoding import figure_to_png
 from rhodiff.report.sheets import sample_sheet
 from rhodiff.sources.source import TRAIN
-from rhodiff.stages.evaluate import ComparisonSpace
+from rhodiff.stages.comparison_space import ComparisonSpace
 from rhodiff.stages.generation import generate
 from rhodiff.stages.sweep import Cell
 from rhodiff.stages.training_data import conditions_of, open_training_reader

@@ -5,7 +5,8 @@ import pytest
 
 from rhodiff.errors import DataError
 from rhodiff.sources.source import TEST
-from rhodiff.stages.evaluate import ComparisonSpace, evaluate, evaluation_tasks, read_evaluation
+from rhodiff.stages.comparison_space import ComparisonSpace
+from rhodiff.stages.evaluate import evaluate, evaluation_tasks, read_evaluation
 from rhodiff.stages.parts import Part
 from rhodiff.stages.reference import pair_with_reference, reference_indices
 from rhodiff.stages.sample import sample_sweep
