@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from rhodiff.config.denoising import Denoising
 from rhodiff.config.diffusion import DiffusionSettings, EdmSettings
 from rhodiff.config.evaluation import Evaluation
-from rhodiff.config.fields import Data, Fields, MinMax
+from rhodiff.config.fields import Data, Fields, MinMax, Standardise
 from rhodiff.config.model import ModelSettings, UNetSettings
 from rhodiff.config.resources import Jobs
 from rhodiff.config.sampling import Sampling
@@ -67,6 +68,8 @@ class Experiment(Section):
     """Sampling sweep."""
     evaluation: Evaluation = Evaluation()
     """Statistics."""
+    denoising: Denoising | None = None
+    """Denoising; null: the experiment has none. ``{}`` takes the defaults."""
     report: Report = Report()
     """The report."""
     paths: Paths = Paths()
@@ -103,5 +106,23 @@ class Experiment(Section):
         if self.data.split.model_dump()[self.evaluation.reference] == 0:
             raise ValueError(
                 f"evaluation.reference is '{self.evaluation.reference}', but data.split gives it no share"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _can_denoise(self) -> "Experiment":
+        denoising = self.denoising
+        if denoising is None:
+            return self
+        if denoising.weights == "ema" and self.training.ema_gamma is None:
+            raise ValueError("denoising.weights 'ema' needs training.ema_gamma, which is null: take 'raw'")
+        if self.data.split.model_dump()[denoising.split] == 0:
+            raise ValueError(f"denoising.split is '{denoising.split}', but data.split gives it no share")
+        bent = [step.kind for step in self.fields.transform if not isinstance(step, Standardise | MinMax)]
+        if denoising.noise.space == "physical" and bent:
+            raise ValueError(
+                f"denoising.noise.space 'physical' needs a transform of affine steps alone, but fields.transform has "
+                f"{bent[-1]}, after which the noise is not Gaussian and its level differs from cell to cell: take "
+                "'transformed', or train with standardise or min_max alone"
             )
         return self

@@ -77,5 +77,7 @@ class Jobs(Section):
     """Sampling."""
     evaluate: StageResources = StageResources()
     """Statistics."""
+    denoise: StageResources = StageResources()
+    """Denoising."""
     report: StageResources = StageResources()
     """Report."""

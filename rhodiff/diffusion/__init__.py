@@ -1,6 +1,7 @@
 """Noise levels, formulations with their losses and denoisers, and samplers."""
 
 from rhodiff.diffusion.build import build_formulation, restore_formulation
+from rhodiff.diffusion.denoising import noise_ladder, posterior_mean, sample_posterior
 from rhodiff.diffusion.formulation import Denoiser, Formulation
 from rhodiff.diffusion.sampling import SAMPLERS, integrate, sample
 from rhodiff.diffusion.schedules import NoiseRange, noise_range
@@ -12,7 +13,10 @@ __all__ = [
     "NoiseRange",
     "build_formulation",
     "integrate",
+    "noise_ladder",
     "noise_range",
+    "posterior_mean",
     "restore_formulation",
     "sample",
+    "sample_posterior",
 ]
