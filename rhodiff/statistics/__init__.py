@@ -48,6 +48,7 @@ from rhodiff.statistics.statistic import (
     measure_channels,
 )
 from rhodiff.statistics.value_comparison import ValueComparison, compare_values
+from rhodiff.statistics.value_rows import ValueGrid, ValueRows, measure_values
 from rhodiff.statistics.wavelets import starlet, wavelet_l1, wavelet_std
 
 __all__ = [
@@ -82,6 +83,8 @@ __all__ = [
     "SumInFloors",
     "ValueComparison",
     "ValueDensity",
+    "ValueGrid",
+    "ValueRows",
     "VectorComparison",
     "bispectrum",
     "build_statistic",
@@ -101,6 +104,7 @@ __all__ = [
     "hotelling",
     "inverse_unit",
     "measure_channels",
+    "measure_values",
     "merge_all",
     "minkowski_functionals",
     "moments",

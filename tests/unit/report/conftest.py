@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from rhodiff.config.evaluation import PixelDistribution
-from rhodiff.statistics import SpectrumStatistic, ValueDensity, compare_bins, compare_values
+from rhodiff.statistics import (
+    SpectrumStatistic,
+    ValueDensity,
+    ValueGrid,
+    compare_bins,
+    compare_values,
+    measure_values,
+)
 from rhodiff.store.spec import FieldSpec
 
 SHAPES = {1: (48,), 2: (12, 12), 3: (6, 6, 8)}
@@ -39,7 +46,9 @@ def make_experiment(ndim):
         compare_bins(one.measure(reference, spec), one.measure(generated, spec), resamples=50)
         for one in (SpectrumStatistic(), density)
     ]
-    return Experiment(spec, reference, generated, *compared, compare_values(reference, generated, resamples=50))
+    grid = ValueGrid.of(reference)
+    values = compare_values(*(measure_values(one, grid) for one in (reference, generated)), grid, resamples=50)
+    return Experiment(spec, reference, generated, *compared, values)
 
 
 @pytest.fixture(scope="session", params=[1, 2, 3], ids=["1D", "2D", "3D"])
