@@ -48,7 +48,8 @@ def noise_ladder(
     """The falling noise levels of each observation, from its own down to the smallest.
 
     Levels are even in ln(sigma), or an even stride of a discrete-time model's own levels below the observation's. An
-    observation with fewer of those below it than asked for repeats its first level, which costs and changes nothing.
+    observation with fewer of those below it than asked for repeats its first level, which costs and changes nothing;
+    one at or below the smallest level has its own alone.
 
     Args:
         start: noise level of each observation, ``[N]``.
@@ -61,19 +62,16 @@ def noise_ladder(
 
     Raises:
         ConfigError: if there is no evaluation.
-        DataError: if an observation has less noise than the smallest level.
+        DataError: if a level is not a positive number.
     """
     if evaluations < 1:
         raise ConfigError(f"evaluations {evaluations} is below 1")
     first = start.detach().cpu().numpy().astype(np.float64)
-    if not (np.isfinite(first) & (first >= sigma_min * (1 - 1e-6))).all():
-        raise DataError(
-            f"the noise level of an observation is {first.min():.4g} in network units, the smallest that the network "
-            f"was trained for is {sigma_min:.4g}: there is nothing it could remove"
-        )
+    if not (np.isfinite(first) & (first > 0)).all():
+        raise DataError(f"noise levels must be positive numbers, got {first.tolist()}")
     if schedule is None:
         steps = np.linspace(0.0, 1.0, evaluations) if evaluations > 1 else np.zeros(1)
-        levels = first[:, None] * (sigma_min / first[:, None]) ** steps
+        levels = first[:, None] * np.minimum(sigma_min / first[:, None], 1) ** steps
     else:
         rising = np.sort(np.asarray(schedule, dtype=np.float64))
         rising = rising[rising >= sigma_min * (1 - 1e-6)]

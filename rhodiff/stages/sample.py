@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rhodiff.errors import DataError
 from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.runtime.devices import configure_torch, resolve_device
 from rhodiff.runtime.stopping import listen_for_stop
@@ -16,11 +15,12 @@ from rhodiff.stages.generation import Generated, SamplerPlan, generate, kept_ste
 from rhodiff.stages.parts import WHOLE, Part
 from rhodiff.stages.reference import is_matched, matched_indices
 from rhodiff.stages.sweep import Cell, check_identity, check_sweep, is_sampled, sweep_cells
+from rhodiff.stages.trained_network import load_network
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.field_store import num_shards, open_fields, shard_range
 from rhodiff.store.field_writing import create_fields, write_shard
 from rhodiff.store.files import read_marker, write_marker
-from rhodiff.training.restored import RestoredModel, restore_model
+from rhodiff.training.restored import RestoredModel
 
 __all__ = ["SampleTask", "sample_sweep", "sample_tasks"]
 
@@ -74,27 +74,17 @@ def sample_sweep(workspace: Workspace, part: Part = WHOLE) -> list[Cell]:
 def _run_tasks(workspace: Workspace, tasks: Sequence[SampleTask], device: torch.device) -> None:
     """Run the tasks, keeping one network loaded as long as the checkpoint stays the same."""
     loaded: tuple[str, RestoredModel] | None = None
+    weights = workspace.experiment.sampling.weights
     started = time.perf_counter()
     with listen_for_stop() as stop:
         for done, task in enumerate(tasks, 1):
             digest = task.cell.checkpoint.digest
             if loaded is None or loaded[0] != digest:
-                loaded = (digest, _restored(workspace, task.cell, device))
+                loaded = (digest, load_network(workspace, task.cell.checkpoint, weights, device))
             _run_task(workspace, task, loaded[1])
             left_s = (time.perf_counter() - started) / done * (len(tasks) - done)
             workspace.observer.progress(done, len(tasks), f"{task.cell.describe()}, {left_s:.0f} s left")
             stop.leave_between(done, len(tasks))
-
-
-def _restored(workspace: Workspace, cell: Cell, device: torch.device) -> RestoredModel:
-    """The network of a cell, which must be one of this run."""
-    model = restore_model(cell.checkpoint.path, workspace.experiment.sampling.weights, device)
-    if model.training_id != workspace.training_id:
-        raise DataError(
-            f"{cell.checkpoint.path} belongs to the training {model.training_id}, this one is "
-            f"{workspace.training_id}: it was copied here, or the folder was renamed. Remove it"
-        )
-    return model
 
 
 def _run_task(workspace: Workspace, task: SampleTask, model: RestoredModel) -> None:

@@ -15,11 +15,11 @@ from rhodiff.config.section import result_settings
 from rhodiff.diffusion.sampling import SAMPLERS, build_sampler
 from rhodiff.errors import ConfigError, DataError
 from rhodiff.models.conditioning import ConditioningTable
+from rhodiff.stages.trained_network import find_checkpoints
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.field_store import num_shards, open_fields
 from rhodiff.store.files import read_marker
-from rhodiff.training.checkpoints import Checkpoint, CheckpointFolder
-from rhodiff.training.schedule import decay_start
+from rhodiff.training.checkpoints import Checkpoint
 
 __all__ = [
     "Cell",
@@ -117,8 +117,9 @@ def sweep_cells(workspace: Workspace) -> list[Cell]:
         DataError: if a checkpoint is not there.
     """
     settings = workspace.experiment.sampling
+    checkpoints = find_checkpoints(workspace, settings.checkpoints, "sampling.checkpoints")
     conditions = [None] if settings.conditions == "reference" else list(settings.conditions)
-    axes = product(_checkpoints(workspace), conditions, settings.samplers, settings.evaluations, settings.seeds)
+    axes = product(checkpoints, conditions, settings.samplers, settings.evaluations, settings.seeds)
     return [Cell(_identity(workspace, *values), *values) for values in axes]
 
 
@@ -166,25 +167,3 @@ def _identity(
         seed,
         settings,
     )
-
-
-def _checkpoints(workspace: Workspace) -> list[Checkpoint]:
-    training, wanted = workspace.experiment.training, workspace.experiment.sampling.checkpoints
-    common = decay_start(training.optimizer, training.iterations)
-    found = CheckpointFolder(workspace.run_folder.checkpoints).list(training.iterations, common)
-    if not found:
-        raise DataError(f"{workspace.run_folder.path} has no checkpoint yet: run 'rhodiff-hpc run train'")
-    if wanted == "all":
-        return found
-    if wanted == "last":
-        if found[-1].iteration < training.iterations:
-            workspace.observer.warn(
-                f"training stands at {found[-1].iteration} of {training.iterations} iterations; sampling from there"
-            )
-        return found[-1:]
-    missing = sorted(set(wanted) - {c.iteration for c in found})
-    if missing:
-        raise DataError(
-            f"sampling.checkpoints: there is none of iteration {missing}; there are {[c.iteration for c in found]}"
-        )
-    return [c for c in found if c.iteration in wanted]

@@ -20,7 +20,7 @@ from rhodiff.store.field_store import SCHEMA_VERSION, array_of, open_fields, sha
 from rhodiff.store.files import storage_errors
 from rhodiff.store.spec import FieldSpec, Parameter
 
-__all__ = ["create_fields", "write_shard"]
+__all__ = ["FLAT_KEYS", "SPACE_AXES", "consolidate", "create_fields", "rename_folder", "write_shard"]
 
 SPACE_AXES = ("x", "y", "z")
 FLAT_KEYS: dict[str, Any] = {"chunk_key_encoding": {"name": "default", "separator": "."}}
@@ -73,20 +73,21 @@ def create_fields(
             group = np.arange(num_fields, dtype=np.int64) if group is None else group
             for name, values in (("split", split), ("group", group)):
                 root.create_array(name, data=values, chunks=(num_fields,), dimension_names=["sample"], **FLAT_KEYS)
-            _consolidate(temporary)
-            _rename_folder(temporary, path)
+            consolidate(temporary)
+            rename_folder(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _consolidate(path: Path) -> None:
+def consolidate(path: Path) -> None:
     """Put all metadata into the group's own file: one read opens the store, on Lustre too."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
         zarr.consolidate_metadata(path)
 
 
-def _rename_folder(source: Path, target: Path) -> None:
+def rename_folder(source: Path, target: Path) -> None:
+    """Give a finished folder its name, unless another process was faster."""
     try:
         source.rename(target)
     except OSError:

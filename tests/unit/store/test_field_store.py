@@ -157,7 +157,7 @@ def test_an_error_while_a_store_is_made_leaves_nothing(tmp_path, monkeypatch):
     def fail(_):
         raise ValueError("in between")
 
-    monkeypatch.setattr(field_writing, "_consolidate", fail)
+    monkeypatch.setattr(field_writing, "consolidate", fail)
     with pytest.raises(ValueError, match="in between"):
         create_fields(tmp_path / "fields.zarr", spec_of(2), (), num_fields=4, shard_length=2)
     assert list(tmp_path.iterdir()) == []
@@ -167,7 +167,7 @@ def test_a_kill_while_a_store_is_made_leaves_none_that_can_be_opened(tmp_path):
     path = tmp_path / "fields.zarr"
     script = (
         "import os, pathlib, sys\nfrom rhodiff.store import field_writing, spec\n"
-        "field_writing._consolidate = lambda _: os.kill(os.getpid(), 9)\n"
+        "field_writing.consolidate = lambda _: os.kill(os.getpid(), 9)\n"
         "field = spec.FieldSpec(name='a', shape=(4,), spacing=(1.0,), periodic=(True,))\n"
         "field_writing.create_fields(pathlib.Path(sys.argv[1]), field, (), num_fields=4, shard_length=2)\n"
     )
@@ -181,14 +181,14 @@ def test_a_kill_while_a_store_is_made_leaves_none_that_can_be_opened(tmp_path):
 
 def test_who_comes_second_takes_the_store_of_the_first(tmp_path, monkeypatch):
     path = tmp_path / "fields.zarr"
-    consolidate = field_writing._consolidate
+    consolidate = field_writing.consolidate
 
     def overtaken(temporary):
         consolidate(temporary)
-        monkeypatch.setattr(field_writing, "_consolidate", consolidate)
+        monkeypatch.setattr(field_writing, "consolidate", consolidate)
         create_fields(path, spec_of(2), (), num_fields=4, shard_length=2, attributes={"maker": "first"})
 
-    monkeypatch.setattr(field_writing, "_consolidate", overtaken)
+    monkeypatch.setattr(field_writing, "consolidate", overtaken)
     create_fields(path, spec_of(2), (), num_fields=4, shard_length=2, attributes={"maker": "second"})
     assert open_fields(path).attributes["maker"] == "first"
     assert [p.name for p in tmp_path.iterdir()] == ["fields.zarr"]

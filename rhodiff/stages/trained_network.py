@@ -1,0 +1,66 @@
+"""The trained networks of a run: which checkpoints there are, and one of them loaded."""
+
+from typing import Literal
+
+import torch
+
+from rhodiff.errors import DataError
+from rhodiff.stages.workspace import Workspace
+from rhodiff.training.checkpoints import Checkpoint, CheckpointFolder
+from rhodiff.training.restored import RestoredModel, restore_model
+from rhodiff.training.schedule import decay_start
+
+__all__ = ["find_checkpoints", "load_network"]
+
+
+def find_checkpoints(
+    workspace: Workspace, wanted: Literal["last", "all"] | tuple[int, ...], key: str
+) -> list[Checkpoint]:
+    """The checkpoints that a stage works on, the earliest first.
+
+    Args:
+        workspace: the experiment.
+        wanted: their iterations.
+        key: key path of that setting, for the error.
+
+    Raises:
+        DataError: if a checkpoint is not there.
+    """
+    training = workspace.experiment.training
+    common = decay_start(training.optimizer, training.iterations)
+    found = CheckpointFolder(workspace.run_folder.checkpoints).list(training.iterations, common)
+    if not found:
+        raise DataError(f"{workspace.run_folder.path} has no checkpoint yet: run 'rhodiff-hpc run train'")
+    if wanted == "all":
+        return found
+    if wanted == "last":
+        if found[-1].iteration < training.iterations:
+            workspace.observer.warn(
+                f"training stands at {found[-1].iteration} of {training.iterations} iterations; going on from there"
+            )
+        return found[-1:]
+    missing = sorted(set(wanted) - {c.iteration for c in found})
+    if missing:
+        raise DataError(f"{key}: there is none of iteration {missing}; there are {[c.iteration for c in found]}")
+    return [c for c in found if c.iteration in wanted]
+
+
+def load_network(workspace: Workspace, checkpoint: Checkpoint, weights: str, device: torch.device) -> RestoredModel:
+    """The network of a checkpoint, which must be one of this run.
+
+    Args:
+        workspace: the experiment.
+        checkpoint: which one.
+        weights: ``ema`` or ``raw``.
+        device: where the network goes.
+
+    Raises:
+        DataError: if it belongs to another training, or is damaged.
+    """
+    model = restore_model(checkpoint.path, weights, device)
+    if model.training_id != workspace.training_id:
+        raise DataError(
+            f"{checkpoint.path} belongs to the training {model.training_id}, this one is "
+            f"{workspace.training_id}: it was copied here, or the folder was renamed. Remove it"
+        )
+    return model
