@@ -266,5 +266,9 @@ class RunCommand:
     def _report(self, _: "Part") -> tuple[str, dict[str, Any]]:
         from rhodiff.stages.report import write_report
 
-        path = write_report(self.workspace)
-        return f"report: {path}", {"run": str(self.workspace.run_folder.path), "report": path}
+        written = write_report(self.workspace)
+        return f"report: {written.page}", {
+            "run": str(self.workspace.run_folder.path),
+            "report": str(written.page),
+            "figures": [str(path) for path in written.figures],
+        }

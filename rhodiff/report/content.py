@@ -4,8 +4,9 @@ Strings are shown as given (escaped); numbers that carry an error are :class:`~r
 formatted by the document.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from rhodiff.report.encoding import Pictures
 from rhodiff.statistics.estimate import Estimate
 
 __all__ = ["CellRow", "Fact", "KeyNumber", "ReportContent", "ReportFigure"]
@@ -49,23 +50,28 @@ class KeyNumber:
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """One picture with what a reader needs beside it.
+    """One figure with what a reader needs beside it.
 
     Attributes:
+        name: of its files, without suffix; no two of a report share one.
         title: heading of the figure.
-        image: encoded picture.
-        media_type: ``image/svg+xml`` or ``image/png``.
+        pictures: the figure in all formats.
         caption: what one sees, with conventions.
-        csv: the numbers behind the curves; None for pictures of fields, which are in the stores.
-        csv_name: file name that the numbers are offered under.
+        csv: the numbers behind curves; None for pictures of fields.
+        stores: where the values of pictured fields are, as ``path (what)``.
     """
 
+    name: str
     title: str
-    image: bytes
-    media_type: str
+    pictures: Pictures
     caption: str
     csv: str | None = None
-    csv_name: str = "data.csv"
+    stores: tuple[str, ...] = ()
+
+    def files(self) -> dict[str, bytes]:
+        """Contents of its files by suffix."""
+        table = {} if self.csv is None else {"csv": self.csv.encode()}
+        return {**self.pictures.files(), **table}
 
 
 @dataclass(frozen=True)
@@ -148,3 +154,10 @@ class ReportContent:
     environment: tuple[Fact, ...] = ()
     created: str = ""
     run: str = ""
+
+    @property
+    def figures(self) -> tuple[ReportFigure, ...]:
+        """All figures, in the order of the sections."""
+        sections = (getattr(self, section.name) for section in fields(self))
+        rows = (row for section in sections if isinstance(section, tuple) for row in section)
+        return tuple(row for row in rows if isinstance(row, ReportFigure))

@@ -1,11 +1,12 @@
 """The report of an experiment: one HTML file that needs no network, no script and no other file, and prints on A4.
 
 The page is laid out in ``template.html``; everything that a user or a run supplied is escaped. Pictures and tables of
-numbers are data URIs in the page itself.
+numbers are data URIs in the page itself; it links to the files of its figures, which lie beside it, as well.
 """
 
 import math
 from importlib.resources import files
+from pathlib import Path
 
 import jinja2
 
@@ -13,6 +14,7 @@ from rhodiff.report.content import KeyNumber, ReportContent, ReportFigure
 from rhodiff.report.encoding import data_uri
 from rhodiff.report.number_format import format_estimate, format_number, format_seconds
 from rhodiff.report.style import raise_powers
+from rhodiff.store.layout import ReportFolder
 
 __all__ = ["render_report"]
 
@@ -31,6 +33,7 @@ def render_report(content: ReportContent) -> str:
     environment.filters |= {
         "estimate": format_estimate,
         "expected": _format_expected,
+        "files": _file_addresses,
         "image": _image_address,
         "number": format_number,
         "seconds": format_seconds,
@@ -51,7 +54,13 @@ def _format_expected(number: KeyNumber) -> str:
 
 
 def _image_address(figure: ReportFigure) -> str:
-    return data_uri(figure.image, figure.media_type)
+    return data_uri(*figure.pictures.shown)
+
+
+def _file_addresses(figure: ReportFigure) -> dict[str, str]:
+    """Addresses of a figure's files, relative to the page, by format."""
+    page = ReportFolder(Path())
+    return {suffix.upper(): page.figure(figure.name, suffix).as_posix() for suffix in figure.files()}
 
 
 def _table_address(figure: ReportFigure) -> str:

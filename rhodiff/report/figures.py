@@ -1,7 +1,6 @@
 """Figures ready for the report: the picture encoded, its caption with the conventions, its numbers as CSV.
 
-Pictures of fields are PNG at twice the resolution of a screen, curves are SVG. The numbers behind a sheet of fields
-are not repeated: they are in the stores.
+The numbers behind a sheet of fields are not repeated: the sheet names the stores that they are in.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rhodiff.report.content import ReportFigure
 from rhodiff.report.curves import distribution_figure, spectrum_figure
-from rhodiff.report.encoding import PNG, SVG, columns_to_csv, figure_to_png, figure_to_svg
+from rhodiff.report.encoding import Pictures, columns_to_csv, encode_curves, encode_fields
 from rhodiff.report.headline import sizes_sentence
 from rhodiff.report.loss import TrainingCurve, loss_figure
 from rhodiff.report.sheets import sample_sheet, trajectory_figure
@@ -46,6 +45,8 @@ def report_samples(
     labels: tuple[str, str] = ("reference", "generated"),
     num_rows: int = 2,
     note: str = "",
+    name: str = "samples",
+    stores: Sequence[str] = (),
 ) -> ReportFigure:
     """A sheet of reference and generated fields of one channel (:func:`~rhodiff.report.sheets.sample_sheet`).
 
@@ -56,17 +57,20 @@ def report_samples(
         labels: names of the two sets.
         num_rows: rows of six for each set.
         note: further sentence of the caption, e.g. the conditions.
+        name: of the files.
+        stores: where the fields are.
     """
     figure = sample_sheet(reference, generated, spec, labels=labels, num_rows=num_rows)
     caption = (
         f"The first fields of each set, none chosen: {labels[0]} above, {labels[1]} below. {_scale_sentence(spec)} "
         f"{_geometry_sentence(spec)} {note}"
     ).strip()
-    return _sheet(f"{labels[0].capitalize()} and {labels[1]} fields", figure_to_png(figure), caption)
+    title = f"{labels[0].capitalize()} and {labels[1]} fields"
+    return ReportFigure(name, title, encode_fields(figure), caption, stores=tuple(stores))
 
 
 def report_trajectory(
-    trajectory: Fields, spec: FieldSpec, *, noise_levels: Sequence[float], note: str = ""
+    trajectory: Fields, spec: FieldSpec, *, noise_levels: Sequence[float], note: str = "", stores: Sequence[str] = ()
 ) -> ReportFigure:
     """Denoised estimates along the sampling (:func:`~rhodiff.report.sheets.trajectory_figure`)."""
     figure = trajectory_figure(trajectory, spec, noise_levels=noise_levels)
@@ -74,7 +78,8 @@ def report_trajectory(
         "The network's estimate of the clean field as the noise level σ (of the transformed field) falls from left "
         f"to right, one sample a row. One scale, fixed by the last step. {note}"
     ).strip()
-    return _sheet("Denoised estimates along the sampling", figure_to_png(figure), caption)
+    title = "Denoised estimates along the sampling"
+    return ReportFigure("trajectory", title, encode_fields(figure), caption, stores=tuple(stores))
 
 
 def report_spectrum(
@@ -101,7 +106,7 @@ def report_spectrum(
         f"{sizes_sentence(one.sizes)} P(k) = |δ(k)|² V / N² of the field with its mean removed, averaged over "
         f"{len(one.axis)} bins in |k|. {edges}{BANDS} {_training_sentence(training)} {note}"
     )
-    return _curves(f"Power spectrum{_channel(one)}", figure_to_svg(figure), caption, comparisons, training)
+    return _curves(f"Power spectrum{_channel(one)}", encode_curves(figure), caption, comparisons, training)
 
 
 def report_distribution(
@@ -119,7 +124,7 @@ def report_distribution(
         "quantiles over the reference's standard deviation, with standard errors. "
         f"{_training_sentence(training)} {note}"
     )
-    return _curves(f"Distribution of values{_channel(one)}", figure_to_svg(figure), caption, densities, training)
+    return _curves(f"Distribution of values{_channel(one)}", encode_curves(figure), caption, densities, training)
 
 
 def report_loss(curve: TrainingCurve, *, note: str = "") -> ReportFigure:
@@ -128,8 +133,7 @@ def report_loss(curve: TrainingCurve, *, note: str = "") -> ReportFigure:
     if curve.learning_rate is not None:
         columns["learning_rate"] = curve.learning_rate
     caption = f"Training loss against iteration. A low loss is no proof of good statistics. {note}".strip()
-    image = figure_to_svg(loss_figure(curve))
-    return ReportFigure("Loss", image, SVG, caption, columns_to_csv(columns), "loss.csv")
+    return ReportFigure("loss", "Loss", encode_curves(loss_figure(curve)), caption, columns_to_csv(columns))
 
 
 def comparison_csv(comparisons: Mapping[str, BinnedComparison], training: BinnedComparison | None = None) -> str:
@@ -164,18 +168,14 @@ def _differences(name: str, one: BinnedComparison) -> dict[str, NDArray[np.float
 
 def _curves(
     title: str,
-    image: bytes,
+    pictures: Pictures,
     caption: str,
     comparisons: Mapping[str, BinnedComparison],
     training: BinnedComparison | None,
 ) -> ReportFigure:
     one = next(iter(comparisons.values()))
-    name = f"{one.statistic}_{one.channel}.csv"
-    return ReportFigure(title, image, SVG, " ".join(caption.split()), comparison_csv(comparisons, training), name)
-
-
-def _sheet(title: str, image: bytes, caption: str) -> ReportFigure:
-    return ReportFigure(title, image, PNG, caption)
+    name = f"{one.statistic}_{one.channel}"
+    return ReportFigure(name, title, pictures, " ".join(caption.split()), comparison_csv(comparisons, training))
 
 
 def _channel(one: BinnedComparison) -> str:

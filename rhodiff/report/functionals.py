@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rhodiff.errors import DataError
 from rhodiff.report.content import KeyNumber, ReportFigure
-from rhodiff.report.encoding import SVG, columns_to_csv, figure_to_svg
+from rhodiff.report.encoding import columns_to_csv, encode_curves
 from rhodiff.report.headline import sizes_sentence
 from rhodiff.report.style import (
     REFERENCE_COLOR,
@@ -82,7 +82,7 @@ def report_functionals(
         training: training against reference fields, of each functional.
         note: further sentence of the caption.
     """
-    image = figure_to_svg(functional_figure(functionals, training=training))
+    pictures = encode_curves(functional_figure(functionals, training=training))
     one = next(iter(functionals[0].values()))
     windows = int(one.counts[0])
     caption = (
@@ -94,8 +94,8 @@ def report_functionals(
     )
     channel = "" if one.channel == "value" else f": {one.channel}"
     title = f"Minkowski functionals{channel}"
-    name = f"minkowski_{one.channel}.csv"
-    return ReportFigure(title, image, SVG, " ".join(caption.split()), functional_csv(functionals, training), name)
+    table = functional_csv(functionals, training)
+    return ReportFigure(f"minkowski_{one.channel}", title, pictures, " ".join(caption.split()), table)
 
 
 def functional_numbers(

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from rhodiff.report.content import KeyNumber, ReportFigure
-from rhodiff.report.encoding import SVG, figure_to_svg
+from rhodiff.report.encoding import encode_curves
 from rhodiff.report.functionals import functional_csv, functional_figure
 from rhodiff.report.headline import sizes_sentence
 from rhodiff.statistics.comparison import BinnedComparison
@@ -45,7 +45,7 @@ def report_further(
         curves: comparisons by name, one mapping a panel, all on one axis.
         training: training against reference fields, of each panel.
     """
-    image = figure_to_svg(functional_figure(curves, training=training))
+    pictures = encode_curves(functional_figure(curves, training=training))
     one = next(iter(curves[0].values()))
     relative = "the largest absolute reference mean" if one.relative_to == "peak" else "the reference mean"
     caption = (
@@ -56,7 +56,7 @@ def report_further(
     family = _family(one.statistic)
     channel = "" if one.channel == "value" else f": {one.channel}"
     title = f"{TITLES.get(family, family.replace('_', ' '))}{channel}"
-    return ReportFigure(title, image, SVG, caption, functional_csv(curves, training), f"{family}_{one.channel}.csv")
+    return ReportFigure(f"{family}_{one.channel}", title, pictures, caption, functional_csv(curves, training))
 
 
 def further_numbers(

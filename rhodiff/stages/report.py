@@ -1,4 +1,4 @@
-"""Stage report: one self-contained HTML file from what the other stages left behind."""
+"""Stage report: one self-contained HTML file, and its figures as files, from what the other stages left behind."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,6 @@ from rhodiff.report import (
     further_numbers,
     further_statistics,
     headline_numbers,
-    render_report,
     report_distribution,
     report_functionals,
     report_further,
@@ -33,12 +32,12 @@ from rhodiff.stages.comparison_space import ComparisonSpace
 from rhodiff.stages.evaluate import evaluation_tasks, read_evaluation
 from rhodiff.stages.reference import is_matched, pair_with_reference
 from rhodiff.stages.report_facts import cost_facts, data_facts, environment_facts
+from rhodiff.stages.report_files import WrittenReport, write_report_files
 from rhodiff.stages.sweep import Cell, describe_condition
 from rhodiff.stages.training_data import open_training_reader
 from rhodiff.stages.workspace import Workspace
 from rhodiff.statistics import BinnedComparison, Estimate, nyquist
 from rhodiff.store.field_store import FieldStore, open_fields, read_trajectory
-from rhodiff.store.files import write_atomic
 from rhodiff.store.journal import read_journal, utc_now
 from rhodiff.store.reader import read_fields
 from rhodiff.training.metrics import read_metrics
@@ -53,14 +52,14 @@ FEW_GROUPS = 30
 """With fewer independent groups than this, bootstrap errors are themselves uncertain by more than ten per cent."""
 
 
-def write_report(workspace: Workspace) -> str:
-    """Write ``report/report.html``.
+def write_report(workspace: Workspace) -> WrittenReport:
+    """Write ``report/report.html`` and its figures.
 
     Args:
         workspace: the experiment, evaluated.
 
     Returns:
-        Path of the report.
+        Its files.
 
     Raises:
         DataError: if the statistics are not there.
@@ -68,10 +67,7 @@ def write_report(workspace: Workspace) -> str:
     training_task, *cell_tasks = evaluation_tasks(workspace)
     training = read_evaluation(workspace, training_task)
     found = [(task.cell, read_evaluation(workspace, task)) for task in cell_tasks if task.cell is not None]
-    content = _content(workspace, training, found)
-    path = workspace.run_folder.report
-    write_atomic(path, lambda handle: handle.write(render_report(content).encode()))
-    return str(path)
+    return write_report_files(workspace, _content(workspace, training, found))
 
 
 def _content(
@@ -169,10 +165,26 @@ def _sample_figures(workspace: Workspace, samples: FieldStore, cell: Cell) -> tu
     generated = space.of_samples(read_fields(samples, pairing.generated[:count]))
     rows = -(-count // 6)
     note = "Fields one above the other have the same parameters." if is_matched(workspace, cell) else ""
+    stores = _stores(workspace, samples, reference=True)
     return tuple(
-        report_samples(reference[:, c], generated[:, c], space.spec, num_rows=rows, note=note)
-        for c in range(reference.shape[1])
+        report_samples(
+            reference[:, c],
+            generated[:, c],
+            space.spec,
+            num_rows=rows,
+            note=note,
+            name=f"samples_{name}",
+            stores=stores,
+        )
+        for c, name in enumerate(space.spec.channels)
     )
+
+
+def _stores(workspace: Workspace, samples: FieldStore, *, reference: bool) -> tuple[str, ...]:
+    """Where pictured fields are, relative to the experiment."""
+    run, data = workspace.run_folder.path, workspace.data_folder
+    generated = f"{run.name}/{samples.path.relative_to(run)} (generated)"
+    return (f"{data.path.name}/{data.fields.name} (reference)", generated) if reference else (generated,)
 
 
 def _spectrum_figures(
@@ -223,6 +235,7 @@ def _further_figures(
         )
         for channel in workspace.store.spec.channels
         for curves in further_statistics(shown.bins, channel).values()
+        if len(curves[0].axis) > 1
     )
 
 
@@ -246,7 +259,8 @@ def _trajectory_figures(workspace: Workspace, samples: FieldStore) -> tuple[Repo
     states = read_trajectory(samples, 4)
     shown = np.stack([space.of_samples(states[:, step]) for step in range(number)], axis=1)
     levels = samples.attributes["trajectory_sigma"]
-    return (report_trajectory(shown[:, :, 0], space.spec, noise_levels=levels),)
+    stores = _stores(workspace, samples, reference=False)
+    return (report_trajectory(shown[:, :, 0], space.spec, noise_levels=levels, stores=stores),)
 
 
 def _row(

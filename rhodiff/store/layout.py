@@ -1,9 +1,10 @@
 """Every file name of a run and of a data set, in one place."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DataFolder", "JobsFolder", "RunFolder", "SubmissionFolder"]
+__all__ = ["DataFolder", "JobsFolder", "ReportFolder", "RunFolder", "SubmissionFolder"]
 
 
 @dataclass(frozen=True)
@@ -88,19 +89,57 @@ class RunFolder:
         """Zarr group with the statistics of one comparison."""
         return self.path / "statistics" / f"{identity}.zarr"
 
+    def measured(self, identity: str) -> Path:
+        """Folder of what was measured of one set of fields, block by block, until its comparison is stored."""
+        return self.path / "statistics" / "parts" / identity
+
+    def measured_block(self, identity: str, first: int) -> Path:
+        """What was measured of the block that begins with field number ``first`` of a set."""
+        return self.measured(identity) / f"{first:08d}.npz"
+
     def statistics_marker(self, identity: str) -> Path:
         """Marker of one comparison."""
         return self.path / "markers" / f"statistics-{identity}.json"
 
+    def denoised(self, identity: str) -> Path:
+        """Zarr group with the fields that one checkpoint denoised."""
+        return self.path / "denoised" / f"{identity}.zarr"
+
+    def denoised_marker(self, identity: str, block: int) -> Path:
+        """Marker of one block of denoised fields."""
+        return self.path / "markers" / f"denoised-{identity}-{block:06d}.json"
+
     @property
     def report(self) -> Path:
         """The report."""
-        return self.path / "report" / "report.html"
+        return self.report_folder.page
+
+    @property
+    def report_folder(self) -> "ReportFolder":
+        """The report and the files of its figures."""
+        return ReportFolder(self.path / "report")
 
     @property
     def jobs(self) -> "JobsFolder":
         """What was submitted for this run."""
         return JobsFolder(self.path / "jobs")
+
+
+@dataclass(frozen=True)
+class ReportFolder:
+    """``runs/<experiment>-<hash8>/report/``."""
+
+    path: Path
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return self.path / "report.html"
+
+    def figure(self, name: str, suffix: str) -> Path:
+        """One format of a figure; different names have different files, whatever signs they hold."""
+        safe = re.sub(r"[^A-Za-z0-9._-]", lambda sign: f"~{ord(sign[0]):x}", name)
+        return self.path / "figures" / f"{safe}.{suffix}"
 
 
 @dataclass(frozen=True)

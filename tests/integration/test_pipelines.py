@@ -64,7 +64,10 @@ def run_pipeline(lab: Lab) -> Page:
     assert value["warnings"] == [] or all(isinstance(text, str) for text in value["warnings"])
     assert lab.do("run", "report", "--json").value == value
     page = Page(Path(value["report"]).read_text())
-    assert all(address.startswith(("data:", "#")) for address in page.loaded), page.loaded
+    figures = {str(Path(path).relative_to(Path(value["report"]).parent)) for path in value["figures"]}
+    assert all(address.startswith(("data:", "#")) for address in set(page.loaded) - figures), page.loaded
+    assert figures <= set(page.loaded)
+    assert all(Path(path).stat().st_size > 0 for path in value["figures"])
     assert page.tags.count("svg") + page.tags.count("img") >= 4
     assert "Traceback" not in page.text
     return page

@@ -35,11 +35,12 @@ class Page(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.open, self.addresses, self.tags, self.text, self.headings = [], [], [], "", []
+        self.open, self.addresses, self.loaded, self.tags, self.text, self.headings = [], [], [], [], "", []
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.addresses += [value for name, value in attrs if name in {"src", "href", "srcset", "data"}]
+        self.loaded += [value for name, value in attrs if name == "src" or tag == "link"]
         if tag not in VOID:
             self.open.append(tag)
 
@@ -103,7 +104,9 @@ def test_the_page_is_well_formed_and_complete(content):
 def test_the_page_loads_nothing_from_outside(content):
     html = render_report(content)
     page = parse(html)
-    assert all(address.startswith(("data:", "#")) for address in page.addresses)
+    assert all(address.startswith(("data:", "#", "figures/")) for address in page.addresses)
+    assert len(page.loaded) == 5
+    assert all(address.startswith("data:image/") for address in page.loaded)
     assert "url(" not in html
     assert "@import" not in html
 
@@ -139,6 +142,21 @@ def test_pictures_decode_to_what_they_claim(content):
         if address.startswith("data:image/"):
             start = base64.b64decode(address.partition("base64,")[2])[:100]
             assert start.startswith(b"\x89PNG") if "png" in address[:20] else b"<?xml" in start
+
+
+def test_the_page_links_to_every_file_of_its_figures(content):
+    page = parse(render_report(content))
+    found = {address for address in page.addresses if address.startswith("figures/")}
+    assert found == {f"figures/{one.name}.{suffix}" for one in content.figures for suffix in one.files()}
+    assert {"figures/samples.pdf", "figures/power_spectrum_value.csv", "figures/loss.svg"} <= found
+
+
+def test_sheets_name_the_stores_of_their_fields(experiment_2d):
+    one = experiment_2d
+    sheet = report_samples(one.reference, one.generated, one.spec, stores=["run/samples/1a.zarr (generated)"])
+    page = parse(render_report(ReportContent(title="one", summary="sheet", samples=(sheet,))))
+    assert "run/samples/1a.zarr (generated)" in page.text
+    assert set(sheet.files()) == {"pdf", "png"}
 
 
 def test_headline_numbers_come_with_errors_floor_and_training(content):

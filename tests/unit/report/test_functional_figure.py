@@ -51,7 +51,7 @@ def test_the_report_gives_caption_numbers_and_units(functionals):
         np.testing.assert_allclose(column, one.generated.mean, rtol=1e-6)
     assert "Minkowski functionals" in found.title
     assert f"{functionals[0].counts[0]} windows" in found.caption
-    assert b"<svg" in found.image
+    assert b"<svg" in found.pictures.svg
 
 
 def test_each_functional_has_a_headline_number(functionals):
