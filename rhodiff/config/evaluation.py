@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from rhodiff.config.section import Operational, Section
+from rhodiff.config.selection import Selection
 
 __all__ = [
     "Bispectrum",
@@ -162,3 +163,22 @@ class Evaluation(Section):
     """Bootstrap resamples (over independent groups of the reference) behind each error."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of the bootstrap."""
+    selection: Annotated[Selection, Operational] = Selection()
+    """How checkpoints are ranked, from what is stored of each field: another ranking measures nothing again."""
+
+    @model_validator(mode="after")
+    def _selection_has_its_statistics(self) -> "Evaluation":
+        needed = {"paper_a": ("power_spectrum", "minkowski"), "power_spectrum": ("power_spectrum",)}
+        score, measured = self.selection.score, [one.kind for one in self.statistics]
+        missing = [kind for kind in needed.get(score, ()) if kind not in measured]
+        if missing:
+            raise ValueError(
+                f"selection.score '{score}' needs {' and '.join(missing)} among the statistics, which has "
+                f"{', '.join(measured)}: add it, or take another score"
+            )
+        if self.selection.combination is not None and not {"power_spectrum", "minkowski"} <= set(measured):
+            raise ValueError(
+                "selection.combination has no effect unless power_spectrum and minkowski are both among the "
+                "statistics: leave it out"
+            )
+        return self
