@@ -11,6 +11,7 @@ from rhodiff.config.selection import Selection
 
 __all__ = [
     "Bispectrum",
+    "CorrelationFunction",
     "Evaluation",
     "Minkowski",
     "Peaks",
@@ -134,6 +135,14 @@ class Peaks(Section):
     """``periodic`` wraps around, ``open`` leaves out cells at the border; ``auto``: as the data."""
 
 
+class CorrelationFunction(Section):
+    """Correlation function of each field by distance, and its correlation length."""
+
+    kind: Literal["correlation_function"] = "correlation_function"
+    largest_lag: Annotated[float, Field(gt=0)] | None = None
+    """Largest distance, in length units of the data; None: half the box."""
+
+
 class PluginStatistic(Section):
     """A statistic that another package provides under the entry point group ``rhodiff.plugins``."""
 
@@ -145,7 +154,14 @@ class PluginStatistic(Section):
 
 
 StatisticSettings = Annotated[
-    PowerSpectrum | PixelDistribution | Minkowski | Bispectrum | WaveletL1 | Peaks | PluginStatistic,
+    PowerSpectrum
+    | PixelDistribution
+    | Minkowski
+    | Bispectrum
+    | WaveletL1
+    | Peaks
+    | CorrelationFunction
+    | PluginStatistic,
     Field(discriminator="kind"),
 ]
 

@@ -1,7 +1,7 @@
-"""Figures and numbers of statistics without a section of their own: bispectra, wavelets, peaks, plug-ins.
+"""Figures and numbers of statistics without a section of their own: bispectra, wavelets, peaks, and so on.
 
 Curves that differ in a final number alone (``wavelet_l1_2``, ``wavelet_l1_4``) are panels of one figure; every other
-statistic has its own.
+statistic has its own. One that is a single number a field has no figure, but its difference with the sign.
 """
 
 import re
@@ -12,6 +12,7 @@ from rhodiff.report.encoding import encode_curves
 from rhodiff.report.functionals import functional_csv, functional_figure
 from rhodiff.report.headline import sizes_sentence
 from rhodiff.statistics.comparison import BinnedComparison
+from rhodiff.statistics.estimate import Estimate
 
 __all__ = ["further_numbers", "further_statistics", "report_further"]
 
@@ -22,6 +23,7 @@ TITLES = {
     "bispectrum_squeezed": "Bispectrum, squeezed triangles",
     "wavelet_l1": "Wavelet ℓ1-norm by scale",
     "peaks": "Peak counts",
+    "correlation_function": "Correlation function",
 }
 
 Key = tuple[str, str]
@@ -62,19 +64,25 @@ def report_further(
 def further_numbers(
     found: Mapping[str, Sequence[BinnedComparison]], training: Mapping[str, Sequence[BinnedComparison]]
 ) -> tuple[KeyNumber, ...]:
-    """One headline number a curve: its mean absolute difference."""
+    """One headline number a statistic: the mean absolute difference of a curve, the difference of a single number."""
     own = {one.statistic: one for family in training.values() for one in family}
-    return tuple(
-        KeyNumber(
-            f"mean |Δ|{' / peak' if one.relative_to == 'peak' else ''}, {one.statistic.replace('_', ' ')}",
-            one.mean_absolute,
-            percent=True,
-            training=own[one.statistic].mean_absolute if one.statistic in own else None,
-            meaning=f"{one.value_name}: mean over {len(one.axis)} bins",
-        )
-        for family in found.values()
-        for one in family
-    )
+    return tuple(_number(one, own.get(one.statistic)) for family in found.values() for one in family)
+
+
+def _number(one: BinnedComparison, training: BinnedComparison | None) -> KeyNumber:
+    name = one.statistic.replace("_", " ")
+    relative = " / peak" if one.relative_to == "peak" else ""
+    if len(one.axis) == 1:
+        same = _single(training) if training else None
+        meaning = f"{one.value_name}: generated − reference, over the reference"
+        return KeyNumber(f"Δ{relative}, {name}", _single(one), True, 0.0, same, meaning)
+    same = training.mean_absolute if training else None
+    meaning = f"{one.value_name}: mean over {len(one.axis)} bins"
+    return KeyNumber(f"mean |Δ|{relative}, {name}", one.mean_absolute, True, None, same, meaning)
+
+
+def _single(one: BinnedComparison) -> Estimate:
+    return Estimate(float(one.relative_difference[0]), float(one.relative_error[0]))
 
 
 def _family(name: str) -> str:

@@ -7,6 +7,7 @@ class or a function): called with the options of the experiment file as keywords
 
 from rhodiff.config.evaluation import (
     Bispectrum,
+    CorrelationFunction,
     Minkowski,
     Peaks,
     PixelDistribution,
@@ -17,6 +18,7 @@ from rhodiff.config.evaluation import (
 )
 from rhodiff.runtime.plugins import build_plugin
 from rhodiff.statistics.bispectrum_statistic import BispectrumStatistic
+from rhodiff.statistics.correlation_statistic import CorrelationStatistic
 from rhodiff.statistics.minkowski_statistic import MinkowskiStatistic
 from rhodiff.statistics.peak_statistic import PeakStatistic
 from rhodiff.statistics.statistic import SpectrumStatistic, Statistic, ValueDensity
@@ -44,6 +46,8 @@ def build_statistic(settings: StatisticSettings) -> Statistic:
             return WaveletStatistic(settings)
         case Peaks():
             return PeakStatistic(settings)
+        case CorrelationFunction():
+            return CorrelationStatistic(settings)
         case PluginStatistic():
             return build_plugin(
                 settings.name,

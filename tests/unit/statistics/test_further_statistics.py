@@ -1,10 +1,10 @@
-"""Bispectrum, wavelet l1-norm and peaks as statistics of an experiment: fitted, measured in parts, with units."""
+"""Bispectrum, wavelets, peaks and correlation as statistics of an experiment: fitted, measured in parts, units."""
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from rhodiff.config.evaluation import Bispectrum, Peaks, WaveletL1
+from rhodiff.config.evaluation import Bispectrum, CorrelationFunction, Peaks, WaveletL1
 from rhodiff.errors import DataError
 from rhodiff.statistics import Measurement, bispectrum, build_statistic, fit_channels, measure_channels, peaks_above
 from rhodiff.store.spec import FieldSpec
@@ -31,7 +31,14 @@ def measured(settings, fields, spec, reference=None):
     return found if isinstance(found, tuple) else (found,)
 
 
-EVERY = [Bispectrum(), WaveletL1(), Peaks(), WaveletL1(num_scales=2, num_bins=6), Peaks(boundary="open")]
+EVERY = [
+    Bispectrum(),
+    WaveletL1(),
+    Peaks(),
+    CorrelationFunction(),
+    WaveletL1(num_scales=2, num_bins=6),
+    Peaks(boundary="open"),
+]
 
 
 @pytest.mark.parametrize("settings", EVERY, ids=lambda s: s.kind)
