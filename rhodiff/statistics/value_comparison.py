@@ -111,7 +111,8 @@ def compare_values(
         seed: seed of the bootstrap.
 
     Raises:
-        DataError: if a set was measured on another grid, the reference is constant, or groups do not fit the fields.
+        DataError: if a set was measured on another grid, fields differ in their number of cells, the reference is
+            constant, or groups do not fit the fields.
         ConfigError: if a probability lies outside [0, 1].
     """
     asked = _check_probabilities(probabilities)
@@ -119,6 +120,7 @@ def compare_values(
     other_groups = Groups.of(generated_groups, len(generated), "generated")
     if matched:
         require_matched(groups, other_groups)
+    _require_one_resolution(reference, generated)
     first, second = _Pooled.of(reference, groups, grid), _Pooled.of(generated, other_groups, grid)
     one, two = first.moments(grid), second.moments(grid)
     if one.std == 0:
@@ -194,8 +196,9 @@ class _Pooled:
         return Moments(grid.mean + grid.std * (self.centre + mean), grid.std * std, skewness, kurtosis)
 
     def resampled(self, resamples: int, seed: int, purpose: int) -> _Resamples:
-        shares, raw = (sums.resampled_means(resamples, seed, purpose) for sums in (self.shares, self.powers))
-        return _Resamples(shares, _central(raw))
+        sums = GroupSums(np.concatenate([self.shares.sums, self.powers.sums], axis=1), self.shares.weights)
+        means = sums.resampled_means(resamples, seed, purpose)
+        return _Resamples(means[:, :-4], _central(means[:, -4:]))
 
     def quantiles(self, shares: Float, grid: ValueGrid, probabilities: Float) -> Float:
         """Quantiles of the set or its resamples, ``[..., point + 2]`` to ``[..., quantile]``; NaN of NaN."""
@@ -204,8 +207,16 @@ class _Pooled:
         low, high = self.extremes
         knots = np.concatenate([[np.nan], grid.points, [np.nan]])
         cumulative = np.pad(shares[..., :-2], [(0, 0)] * (shares.ndim - 1) + [(1, 1)], constant_values=(0, 1))
-        found = [_invert(row, knots, levels) for row in np.atleast_2d(cumulative)]
-        return np.clip(found, low, high).reshape(*shares.shape[:-1], len(levels))
+        return np.clip(_invert(cumulative, knots, levels), low, high)
+
+
+def _require_one_resolution(reference: ValueRows, generated: ValueRows) -> None:
+    cells = np.unique(np.concatenate([reference.cells, generated.cells]))
+    if len(cells) > 1:
+        raise DataError(
+            f"fields of {', '.join(map(str, cells))} cells cannot be compared: values depend on the size of a cell; "
+            "bring both sets to one resolution"
+        )
 
 
 def _check_probabilities(probabilities: ArrayLike) -> Float:
@@ -249,11 +260,9 @@ def _central(raw: Float) -> Float:
 
 
 def _invert(cumulative: Float, knots: Float, levels: Float) -> Float:
-    """Where a cumulative distribution reaches each level, linear inside the interval that holds it."""
-    if np.isnan(cumulative).any():
-        return np.full(levels.shape, np.nan)
-    after = np.searchsorted(cumulative, levels, side="left")
-    below, above = cumulative[after - 1], cumulative[after]
+    """Where distributions, ``[..., knot]``, reach each level, linear inside the interval: ``[..., level]``."""
+    after = np.stack([np.count_nonzero(cumulative < level, axis=-1) for level in levels], axis=-1)
+    below, above = (np.take_along_axis(cumulative, index, axis=-1) for index in (after - 1, after))
     return np.asarray(knots[after - 1] + (levels - below) / (above - below) * (knots[after] - knots[after - 1]))
 
 

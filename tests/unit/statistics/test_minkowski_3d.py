@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 from scipy.spatial import SphericalVoronoi
+from scipy.special import ndtr
+from scipy.stats import multivariate_normal
 
 from rhodiff.statistics import minkowski_functionals
 
@@ -191,6 +193,7 @@ def test_a_gaussian_random_field_has_tomitas_expectation_in_3d():
     euler = slope**3 * (nu**2 - 1) / (2 * np.pi) ** 2 * tail
     # the grid cuts curved surfaces short: (cell / width)^2 / 24 for a surface, no more than four times for the others
     short = 1 / (24 * width**2)
+    np.testing.assert_array_less(abs(found[..., 0].mean(axis=0) - ndtr(-nu)), 4 * error[:, 0])
     for column, expected, grid in ((1, surface, short), (2, curvature, 4 * short), (3, euler, 4 * short)):
         allowed = 4 * error[:, column] + grid * abs(expected).max()
         np.testing.assert_array_less(abs(found[..., column].mean(axis=0) - expected), allowed)
@@ -199,6 +202,27 @@ def test_a_gaussian_random_field_has_tomitas_expectation_in_3d():
 def test_a_line_has_its_length_and_its_components():
     line = np.array([[0, 1, 1, 0, 0, 1, 0, 1, 1, 1, 0.0]])
     assert minkowski_functionals(line, [0.5])[0, 0].tolist() == [6, 3 / 2]
+
+
+@pytest.mark.parametrize("boundary", ["open", "periodic"])
+def test_a_gaussian_line_has_the_components_of_its_correlation(boundary):
+    # a component of the periodic line begins where a cell below the threshold is followed by one above: exact for
+    # any correlation; Rice 1944 in the limit of small cells
+    width, size, count = 3.0, 256, 500
+    k = 2 * np.pi * np.fft.fftfreq(size)
+    kernel = np.exp(-((k * width) ** 2) / 2)
+    noise = np.random.default_rng(6).normal(size=(count, size))
+    lines = np.fft.ifft(np.fft.fft(noise) * kernel).real / np.sqrt((kernel**2).mean())
+    next_cell = (kernel**2 * np.cos(k)).mean() / (kernel**2).mean()
+    levels = np.array([-1.5, -0.5, 0.0, 1.0, 2.0])
+    pair = multivariate_normal([0, 0], [[1, next_cell], [next_cell, 1]])
+    begins = ndtr(levels) - pair.cdf(np.stack([levels, levels], axis=1))
+    rice = np.sqrt((kernel**2 * k**2).mean() / (kernel**2).mean()) * np.exp(-(levels**2) / 2) / (2 * np.pi)
+    np.testing.assert_array_less(abs(begins / rice - 1), (1 + levels**2) / (24 * width**2))
+    found = minkowski_functionals(lines, levels, boundary=boundary) / (size - (boundary == "open"))
+    error = found.std(axis=0, ddof=1) / np.sqrt(count)
+    expected = np.stack([ndtr(-levels), begins / 2], axis=1)
+    np.testing.assert_array_less(abs(found.mean(axis=0) - expected), 4 * error)
 
 
 def test_a_component_across_the_seam_of_a_periodic_line_is_one():

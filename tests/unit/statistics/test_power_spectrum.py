@@ -101,10 +101,12 @@ def test_a_known_red_spectrum_is_unbiased(shape):
 def test_shifts_and_symmetries_change_nothing(ndim, shift, size, seed):
     fields = noise((size,) * ndim, 2, seed)
     truth = power_spectrum(fields, box_size=2.0).power
-    moved = np.roll(fields, shift, axis=1)
-    flipped = np.flip(fields, axis=-1)
-    turned = np.swapaxes(fields, 1, ndim)
-    for other in (moved, flipped, turned):
+    axes = tuple(range(1, ndim + 1))
+    moved = np.roll(fields, [shift + axis for axis in axes], axis=axes)
+    symmetries = [np.flip(fields, axis=axis) for axis in axes]
+    symmetries += [np.swapaxes(fields, one, other) for one, other in itertools.combinations(axes, 2)]
+    symmetries += [np.rot90(fields, axes=pair) for pair in itertools.permutations(axes, 2)]
+    for other in (moved, *symmetries):
         np.testing.assert_allclose(power_spectrum(other, box_size=2.0).power, truth, rtol=1e-10)
 
 
