@@ -31,11 +31,12 @@ class Stage(StrEnum):
     TRAIN = "train"
     SAMPLE = "sample"
     EVALUATE = "evaluate"
+    DENOISE = "denoise"
     REPORT = "report"
     PIPELINE = "pipeline"
 
 
-FANNED_OUT = {Stage.PREPARE, Stage.SAMPLE, Stage.EVALUATE}
+FANNED_OUT = {Stage.PREPARE, Stage.SAMPLE, Stage.EVALUATE, Stage.DENOISE}
 """Stages of independent tasks, which ``--part`` can divide."""
 FOLLOWERS = {Stage.SAMPLE, Stage.EVALUATE}
 """Stages that can follow a training."""
@@ -201,6 +202,7 @@ class RunCommand:
             Stage.TRAIN: self._train,
             Stage.SAMPLE: self._sample,
             Stage.EVALUATE: self._evaluate,
+            Stage.DENOISE: self._denoise,
             Stage.REPORT: self._report,
         }
         if follow:
@@ -262,6 +264,13 @@ class RunCommand:
         run = self.workspace.run_folder
         paths = [str(run.statistics(task.identity)) for task in evaluate(self.workspace, part)]
         return "\n".join(paths), {"run": str(run.path), "statistics": paths}
+
+    def _denoise(self, part: "Part") -> tuple[str, dict[str, Any]]:
+        from rhodiff.stages.denoise import denoise
+
+        run = self.workspace.run_folder
+        paths = list(dict.fromkeys(str(run.denoised(task.identity)) for task in denoise(self.workspace, part)))
+        return "\n".join(paths), {"run": str(run.path), "denoised": paths}
 
     def _report(self, _: "Part") -> tuple[str, dict[str, Any]]:
         from rhodiff.stages.report import write_report

@@ -15,7 +15,7 @@ def run_pipeline(commands: "list[RunCommand]", workflow: "Workflow") -> None:
     All code is loaded before the first one: the package may be upgraded while a pipeline runs for days.
     """
     from rhodiff.cli.run import Stage
-    from rhodiff.stages import evaluate, prepare, report, sample, train  # noqa: F401
+    from rhodiff.stages import denoise, evaluate, prepare, report, sample, train  # noqa: F401
     from rhodiff.stages.pipeline import run_workflow
 
     results: list[tuple[str, dict[str, Any]]] = []

@@ -14,8 +14,8 @@ from rhodiff.jobs.surroundings import Surroundings
 
 __all__ = ["Finding", "check_site"]
 
-Stage = Literal["prepare", "train", "sample", "evaluate", "report"]
-ON_DEVICES = {"train", "sample"}
+Stage = Literal["prepare", "train", "sample", "evaluate", "denoise", "report"]
+ON_DEVICES = {"train", "sample", "denoise"}
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class SiteProfile(Section):
     """Jobs may put themselves back into the queue."""
     resources: StageResources = StageResources()
     """Defaults of all stages."""
-    stages: dict[Literal["prepare", "train", "sample", "evaluate", "report"], StageResources] = Field(
+    stages: dict[Literal["prepare", "train", "sample", "evaluate", "denoise", "report"], StageResources] = Field(
         default_factory=dict
     )
     """Defaults of single stages, before those of all."""

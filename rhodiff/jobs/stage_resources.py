@@ -24,7 +24,7 @@ __all__ = [
     "share_flags",
 ]
 
-FANNED_OUT = frozenset({"prepare", "sample", "evaluate"})
+FANNED_OUT = frozenset({"prepare", "sample", "evaluate", "denoise"})
 """Stages of independent tasks, which can be cut into parts."""
 FAN_OUT_SETTINGS = ("parts", "pack", "side_by_side", "throttle")
 SEVERAL_PROCESSES = ("nodes", "tasks_per_node")

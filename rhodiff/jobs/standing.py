@@ -22,6 +22,7 @@ SECTIONS = {
     "train": ("data", "seed", "fields", "model", "diffusion", "training"),
     "sample": ("data", "seed", "fields", "model", "diffusion", "training", "sampling"),
     "evaluate": ("data", "seed", "fields", "model", "diffusion", "training", "sampling", "evaluation"),
+    "denoise": ("data", "seed", "fields", "model", "diffusion", "training", "denoising"),
 }
 """Sections of an experiment that a stage reads; all where it is not listed."""
 NOT_RESULTS = ("jobs", "runtime", "paths")

@@ -1,1 +1,1 @@
-"""The stages of an experiment - prepare, train, sample, evaluate, report - each on one machine or as parts."""
+"""The stages of an experiment - prepare, train, sample, evaluate, denoise, report - on one machine or as parts."""

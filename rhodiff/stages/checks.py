@@ -11,6 +11,7 @@ from rhodiff.errors import EnvironmentLacksError
 from rhodiff.fields.augmentation import check_augmentation
 from rhodiff.models.unet import check_shape
 from rhodiff.runtime.devices import resolve_device
+from rhodiff.stages.denoise import check_denoising
 from rhodiff.stages.prepare import checked_split
 from rhodiff.stages.sweep import check_sweep
 from rhodiff.stages.workspace import Workspace
@@ -26,7 +27,8 @@ def check_experiment(workspace: Workspace) -> None:
 
     Raises:
         ConfigError: if the network cannot halve the fields, an augmentation does not suit them, a parameter is
-            unknown, a part of the split stays empty, or the sweep asks for what no sampler can do.
+            unknown, a part of the split stays empty, the sweep asks for what no sampler can do, or fields of several
+            channels are to be denoised.
     """
     experiment, spec = workspace.experiment, workspace.source.spec
     if isinstance(experiment.model, UNetSettings):
@@ -34,6 +36,7 @@ def check_experiment(workspace: Workspace) -> None:
     check_augmentation(experiment.fields.augmentation, spec.periodic)
     checked_split(workspace)
     check_sweep(workspace)
+    check_denoising(workspace)
 
 
 def check_environment(workspace: Workspace) -> None:

@@ -28,8 +28,8 @@ from rhodiff.errors import ConfigError
 
 __all__ = ["STAGES", "StageName", "Workflow", "WorkflowStage", "load_workflow", "run_workflow"]
 
-StageName = Literal["prepare", "train", "sample", "evaluate", "report"]
-STAGES: tuple[StageName, ...] = ("prepare", "train", "sample", "evaluate", "report")
+StageName = Literal["prepare", "train", "sample", "evaluate", "denoise", "report"]
+STAGES: tuple[StageName, ...] = ("prepare", "train", "sample", "evaluate", "denoise", "report")
 FOLLOWERS = ("sample", "evaluate")
 """Stages that can follow a training."""
 

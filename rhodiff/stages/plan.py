@@ -5,10 +5,16 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from rhodiff.config.training import Training
 from rhodiff.models.build import build_model, count_parameters
 from rhodiff.models.conditioning import ConditioningTable
+from rhodiff.sources.source import TEST, VALIDATION
+from rhodiff.stages.denoise import check_denoising, denoise_tasks, is_denoised
+from rhodiff.stages.denoised_block import block_arrays
 from rhodiff.stages.evaluate import evaluation_tasks
+from rhodiff.stages.observation import require_denoising
 from rhodiff.stages.prepare import checked_split, missing_shards
 from rhodiff.stages.sample import sample_tasks
 from rhodiff.stages.sweep import check_sweep
@@ -21,6 +27,8 @@ __all__ = ["StagePlan", "is_trained", "plan_stage"]
 
 FILES_PER_STORE = 8
 """Metadata of the group and its five arrays, and the two arrays that are not sharded."""
+KNOWN_ARRAYS = 5
+"""Arrays of denoised fields that are written with the metadata, each with a file of its own."""
 MOST_FUNCTIONALS = 4
 """Minkowski functionals of a field in 3D; fewer in 1D and 2D."""
 
@@ -78,6 +86,7 @@ def plan_stage(workspace: Workspace, stage: str) -> StagePlan:
         "train": _plan_train,
         "sample": _plan_sample,
         "evaluate": _plan_evaluate,
+        "denoise": _plan_denoise,
         "report": _plan_report,
     }
     return planners[stage](workspace)
@@ -193,10 +202,15 @@ def _num_evaluated(workspace: Workspace) -> int:
 
 def _num_cells(workspace: Workspace) -> int:
     """Cells of the sweep; checkpoints that do not exist yet are counted as planned."""
-    settings, training = workspace.experiment.sampling, workspace.experiment.training
-    checkpoints = {"last": 1, "all": _num_kept(training)}.get(str(settings.checkpoints), len(settings.checkpoints))
+    settings = workspace.experiment.sampling
+    checkpoints = _num_checkpoints(workspace, settings.checkpoints)
     conditions = 1 if settings.conditions == "reference" else len(settings.conditions)
     return checkpoints * conditions * len(settings.samplers) * len(settings.evaluations) * len(settings.seeds)
+
+
+def _num_checkpoints(workspace: Workspace, wanted: str | tuple[int, ...]) -> int:
+    """Checkpoints that a setting names; those that do not exist yet are counted as planned."""
+    return {"last": 1, "all": _num_kept(workspace.experiment.training)}.get(str(wanted), len(wanted))
 
 
 def _plan_evaluate(workspace: Workspace) -> StagePlan:
@@ -212,6 +226,36 @@ def _plan_evaluate(workspace: Workspace) -> StagePlan:
         size_bytes=0,
         remark="each cell of the sweep, and training fields, against the reference",
     )
+
+
+def _plan_denoise(workspace: Workspace) -> StagePlan:
+    settings = require_denoising(workspace)
+    check_denoising(workspace)
+    wanted = settings.num_fields or _num_in_split(workspace, settings.split)
+    blocks = num_shards(wanted, settings.block_length)
+    checkpoints = _num_checkpoints(workspace, settings.checkpoints)
+    arrays = block_arrays(workspace.source.spec, settings)
+    per_field = sum(np.dtype(array.dtype).itemsize * prod(array.shape) for array in arrays.values())
+    return StagePlan(
+        stage="denoise",
+        folder=str(workspace.run_folder.path / "denoised"),
+        num_tasks=checkpoints * blocks,
+        num_done=_num_denoised(workspace),
+        num_files=checkpoints * (blocks * (len(arrays) + 1) + len(arrays) + 2 * KNOWN_ARRAYS + 1),
+        size_bytes=checkpoints * wanted * per_field,
+        remark=f"{wanted} fields of the {settings.split} split, {settings.posterior_samples} draws of each in "
+        f"{settings.evaluations} evaluations",
+    )
+
+
+def _num_in_split(workspace: Workspace, name: str) -> int:
+    return int(np.count_nonzero(checked_split(workspace) == {"validation": VALIDATION, "test": TEST}[name]))
+
+
+def _num_denoised(workspace: Workspace) -> int:
+    if not (workspace.data_folder.done.exists() and is_trained(workspace)):
+        return 0
+    return sum(is_denoised(workspace, task) for task in denoise_tasks(workspace))
 
 
 def _plan_report(workspace: Workspace) -> StagePlan:

@@ -4,18 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rhodiff.errors import DataError
+from rhodiff.stages.denoise import denoise_tasks, is_denoised
 from rhodiff.stages.evaluate import evaluation_tasks
+from rhodiff.stages.observation import require_denoising
 from rhodiff.stages.plan import is_trained, plan_stage
 from rhodiff.stages.prepare import missing_shards
 from rhodiff.stages.sample import sample_tasks
 from rhodiff.stages.sweep import is_sampled, sweep_cells
+from rhodiff.stages.trained_network import find_checkpoints
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.field_store import num_shards
 from rhodiff.store.files import read_marker
 
 __all__ = ["NEEDS", "StageTasks", "find_tasks", "inputs_are_there", "report_is_current"]
 
-NEEDS = {"train": "prepare", "sample": "train", "evaluate": "sample", "report": "evaluate"}
+NEEDS = {"train": "prepare", "sample": "train", "evaluate": "sample", "denoise": "train", "report": "evaluate"}
 """The stage whose results a stage reads, where there is one."""
 
 
@@ -41,7 +44,13 @@ def find_tasks(workspace: Workspace, stage: str) -> StageTasks:
 
     A training is one task, and so is a report, of which no marker tells what it was made from: it is to be done.
     """
-    finders = {"prepare": _of_prepare, "train": _of_train, "sample": _of_sample, "evaluate": _of_evaluate}
+    finders = {
+        "prepare": _of_prepare,
+        "train": _of_train,
+        "sample": _of_sample,
+        "evaluate": _of_evaluate,
+        "denoise": _of_denoise,
+    }
     return finders[stage](workspace) if stage in finders else StageTasks(1, (0,))
 
 
@@ -51,6 +60,7 @@ def inputs_are_there(workspace: Workspace, stage: str) -> bool:
         "train": lambda: workspace.data_folder.done.exists(),
         "sample": lambda: _checkpoints_are_there(workspace),
         "evaluate": lambda: _is_all_sampled(workspace),
+        "denoise": lambda: _denoising_checkpoints_are_there(workspace),
         "report": lambda: inputs_are_there(workspace, "evaluate") and not _of_evaluate(workspace).unfinished,
     }
     return stage not in checks or checks[stage]()
@@ -93,6 +103,12 @@ def _of_evaluate(workspace: Workspace) -> StageTasks:
     return _without([read_marker(run.statistics_marker(t.identity)) is not None for t in evaluation_tasks(workspace)])
 
 
+def _of_denoise(workspace: Workspace) -> StageTasks:
+    if not _denoising_checkpoints_are_there(workspace):
+        return _planned(workspace, "denoise")
+    return _without([is_denoised(workspace, task) for task in denoise_tasks(workspace)])
+
+
 def _planned(workspace: Workspace, stage: str) -> StageTasks:
     return _without([False] * plan_stage(workspace, stage).num_tasks)
 
@@ -107,6 +123,17 @@ def _checkpoints_are_there(workspace: Workspace) -> bool:
         return is_trained(workspace)
     try:
         return bool(sweep_cells(workspace))
+    except DataError:
+        return False
+
+
+def _denoising_checkpoints_are_there(workspace: Workspace) -> bool:
+    """Whether the checkpoints that denoise are those that will in the end."""
+    wanted = require_denoising(workspace).checkpoints
+    if isinstance(wanted, str):  # "last" or "all": only known at the end
+        return is_trained(workspace)
+    try:
+        return bool(find_checkpoints(workspace, wanted, "denoising.checkpoints"))
     except DataError:
         return False
 

@@ -7,6 +7,15 @@ from rhodiff.statistics.chi_squared import VectorComparison, compare_vectors
 from rhodiff.statistics.comparison import BinnedComparison, SetSizes, SetSummary, compare_bins
 from rhodiff.statistics.correlation_length import CorrelationFunction, CorrelationLengths, correlation_function
 from rhodiff.statistics.cross_spectrum import CrossSpectrum, cross_power_spectrum
+from rhodiff.statistics.denoised import (
+    Contest,
+    EstimateScores,
+    compare_correlations,
+    mean_estimate,
+    relative_error,
+    residual_correlation,
+    score_denoised,
+)
 from rhodiff.statistics.estimate import Estimate
 from rhodiff.statistics.mean_test import MeanTest, hotelling
 from rhodiff.statistics.measurement import Measurement
@@ -24,6 +33,7 @@ from rhodiff.statistics.pixel_distribution import (
     value_density,
     wasserstein_1,
 )
+from rhodiff.statistics.posterior_spread import PosteriorSpread, coverage, measure_spread
 from rhodiff.statistics.registry import build_statistic
 from rhodiff.statistics.resampling import Groups, GroupSums, draw_groups
 from rhodiff.statistics.sample_size import samples_needed
@@ -38,6 +48,13 @@ from rhodiff.statistics.selection_score import (
     paper_a,
 )
 from rhodiff.statistics.sliced_distance import compare_sliced, sliced_wasserstein
+from rhodiff.statistics.smoothing import (
+    SmoothedFields,
+    best_gaussian,
+    low_signal_region,
+    matched_gaussian,
+    wiener_filter,
+)
 from rhodiff.statistics.spectrum import BinnedSpectrum, default_bin_edges, nyquist, power_spectrum
 from rhodiff.statistics.statistic import (
     SpectrumStatistic,
@@ -56,11 +73,13 @@ __all__ = [
     "BinnedComparison",
     "BinnedSpectrum",
     "CandidateRow",
+    "Contest",
     "CorrelationFunction",
     "CorrelationLengths",
     "CosmicVarianceDistance",
     "CrossSpectrum",
     "Estimate",
+    "EstimateScores",
     "GroupSums",
     "Groups",
     "MeanCovariance",
@@ -73,10 +92,12 @@ __all__ = [
     "Moments",
     "NearestFields",
     "PeakDifference",
+    "PosteriorSpread",
     "Ranking",
     "RelativeDifference",
     "SetSizes",
     "SetSummary",
+    "SmoothedFields",
     "SpectrumStatistic",
     "Spread",
     "Statistic",
@@ -86,13 +107,16 @@ __all__ = [
     "ValueGrid",
     "ValueRows",
     "VectorComparison",
+    "best_gaussian",
     "bispectrum",
     "build_statistic",
     "compare_bins",
+    "compare_correlations",
     "compare_sliced",
     "compare_values",
     "compare_vectors",
     "correlation_function",
+    "coverage",
     "cross_power_spectrum",
     "default_bin_edges",
     "draw_groups",
@@ -103,7 +127,11 @@ __all__ = [
     "histogram_edges",
     "hotelling",
     "inverse_unit",
+    "low_signal_region",
+    "matched_gaussian",
+    "mean_estimate",
     "measure_channels",
+    "measure_spread",
     "measure_values",
     "merge_all",
     "minkowski_functionals",
@@ -116,11 +144,15 @@ __all__ = [
     "power_spectrum",
     "quantiles",
     "rank_candidates",
+    "relative_error",
+    "residual_correlation",
     "samples_needed",
+    "score_denoised",
     "sliced_wasserstein",
     "starlet",
     "value_density",
     "wasserstein_1",
     "wavelet_l1",
     "wavelet_std",
+    "wiener_filter",
 ]

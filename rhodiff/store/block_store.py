@@ -20,7 +20,7 @@ from rhodiff.store.field_store import array_of
 from rhodiff.store.field_writing import FLAT_KEYS, consolidate, rename_folder
 from rhodiff.store.files import storage_errors
 
-__all__ = ["BlockArray", "KnownArray", "create_blocks", "read_blocks", "write_block"]
+__all__ = ["BlockArray", "KnownArray", "create_blocks", "open_attributes", "read_blocks", "write_block"]
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,18 @@ def write_block(path: Path, block: int, values: Mapping[str, NDArray[Any]]) -> l
             files[-1].unlink(missing_ok=True)  # zarr would merge with what stands there, and fail on a damaged file
             array[start:stop] = content
     return files
+
+
+def open_attributes(path: Path) -> dict[str, Any]:
+    """What was recorded with a store.
+
+    Raises:
+        DataError: if its metadata is missing or damaged.
+    """
+    try:
+        return dict(zarr.open_group(path, mode="r").attrs)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path} is damaged ({error}): remove it and repeat the stage that made it") from error
 
 
 def read_blocks(path: Path, names: Sequence[str], stop: int | None = None) -> dict[str, NDArray[Any]]:
