@@ -28,12 +28,19 @@ SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
         "rhodiff.cli.app",
+        "rhodiff.cli.submit_pipeline",
+        "rhodiff.jobs.stage_submission",
         "rhodiff.stages.train",
         "rhodiff.stages.report",
         "rhodiff.stages.sample",
         "rhodiff.sources.arrays",
+        "tensorboard.compat.proto.event_pb2",
+        "torch._inductor",  # torch loads it, in 1.5 s, as soon as it is asked for deterministic algorithms
     ]
 )
+
+LIMIT_S = 300.0
+"""A command that takes longer hangs; no machine is so slow."""
 
 LAUNCHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "SLURM_PROCID")
 
@@ -94,10 +101,19 @@ class Started:
     def is_running(self) -> bool:
         return self.process.is_alive()
 
-    def send(self, number: int) -> None:
-        os.kill(self.pid, number)
+    def is_held(self) -> bool:
+        """Whether it stands still, by SIGSTOP."""
+        return self.is_running() and _state(self.pid) == "T"
 
-    def wait(self, timeout_s: float = 120) -> Ended:
+    def wait_until_held(self) -> None:
+        """Wait until it has come to where it stops itself (:mod:`holds`)."""
+        wait_until(self.is_held, self)
+
+    def send(self, *numbers: int) -> None:
+        for number in numbers:
+            os.kill(self.pid, number)
+
+    def wait(self, timeout_s: float = LIMIT_S) -> Ended:
         self.process.join(timeout_s)
         if self.process.is_alive():
             self.process.kill()
@@ -190,7 +206,7 @@ class Lab:
         process.start()
         return Started(process, log)
 
-    def run(self, *arguments: str, timeout_s: float = 120, **options: Any) -> Ended:
+    def run(self, *arguments: str, timeout_s: float = LIMIT_S, **options: Any) -> Ended:
         """Run ``rhodiff-hpc`` to its end, whatever it is."""
         return self.start(*arguments, **options).wait(timeout_s)
 
@@ -256,7 +272,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], Any], process: Started | None = None, timeout_s: float = 60) -> None:
+def _state(pid: int) -> str:
+    """The kernel's letter for how a process stands."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def wait_until(condition: Callable[[], Any], process: Started | None = None, timeout_s: float = LIMIT_S) -> None:
     """Return when the condition holds; fail if the process ends before."""
     deadline = time.monotonic() + timeout_s
     while not condition():

@@ -13,6 +13,7 @@ import psutil
 import pytest
 import torch
 from experiments import SERVER, free_port, torchrun_environment, wait_until
+from holds import all_of, ask_after_every_step, hold_in_step
 from torch.nn.parallel import DistributedDataParallel
 
 from rhodiff.config.loading import load_experiment
@@ -59,24 +60,25 @@ def read_stream(folder: Path) -> dict[tuple[int, int], list]:
 
 @pytest.mark.slow
 def test_training_resumed_on_another_number_of_processes_goes_on_with_the_same_samples(lab, tmp_path):
-    lab.overrides += ("training.iterations=120", "training.checkpoint_every=5")
+    lab.overrides += ("training.checkpoint_every=5",)
     alone = lab.sibling(tmp_path / "alone")
     alone.do("run", "train", before=partial(record_batches, alone.folder))
 
+    disturbed = partial(all_of, partial(record_batches, lab.folder), ask_after_every_step, partial(hold_in_step, 13))
     numbers = []
     for number in (1, 2):
-        ranks = lab.start_ranks(number, "run", "train", before=partial(record_batches, lab.folder))
-        goal = lab.checkpoints_done() + 3
-        wait_until(lambda goal=goal: lab.checkpoints_done() >= goal, ranks[0])
+        ranks = lab.start_ranks(number, "run", "train", before=disturbed)
         for rank in ranks:
-            rank.send(signal.SIGTERM)
+            rank.wait_until_held()
+        for rank in ranks:
+            rank.send(signal.SIGTERM, signal.SIGCONT)
         assert [rank.wait().code for rank in ranks] == [STOPPED_EARLY] * number
         numbers.append(lab.final()["iteration"])
     lab.do_ranks(3, "run", "train", before=partial(record_batches, lab.folder))
 
-    assert 0 < numbers[0] < numbers[1] < 120
+    assert numbers == [13, 26]
     expected, found = read_stream(alone.folder), read_stream(lab.folder)
-    assert len(expected) == 120 * 8
+    assert len(expected) == 40 * 8
     assert found == expected
     assert [loss for _, loss in lab.losses()] == pytest.approx([loss for _, loss in alone.losses()], rel=1e-5)
     for part in ("model", "ema"):
@@ -140,9 +142,8 @@ def test_gradient_of_a_global_batch_of_40_does_not_depend_on_its_split(number, m
 
 
 def test_second_training_of_a_run_is_refused_and_the_first_one_undisturbed(long_lab, undisturbed_long):
-    first = long_lab.start("run", "train")
-    wait_until(lambda: long_lab.checkpoints_done() >= 1, first)
-    first.send(signal.SIGSTOP)  # however fast the machine, it must still be at work when the second one comes
+    first = long_lab.start("run", "train", before=partial(hold_in_step, 5))
+    first.wait_until_held()  # however fast the machine, it must still be at work when the second one comes
     second = long_lab.run("run", "train")
     first.send(signal.SIGCONT)
 
@@ -155,22 +156,22 @@ def test_second_training_of_a_run_is_refused_and_the_first_one_undisturbed(long_
 
 
 def test_refused_training_of_two_processes_does_not_hang(long_lab):
-    first = long_lab.start("run", "train", "--set", "training.iterations=5000")
-    wait_until(lambda: long_lab.checkpoints_done() >= 1, first)
-    ranks = [rank.wait(90) for rank in long_lab.start_ranks(2, "run", "train", "--set", "training.iterations=5000")]
+    first = long_lab.start("run", "train", before=partial(hold_in_step, 5))
+    first.wait_until_held()
+    ranks = [rank.wait() for rank in long_lab.start_ranks(2, "run", "train")]
 
     assert [rank.code for rank in ranks] == [1, 1]
     assert ranks[0].err.count("works on it already") == 1
     assert ranks[1].err == ""
-    assert first.is_running()
-    first.send(signal.SIGTERM)
+    assert first.is_held()
+    first.send(signal.SIGTERM, signal.SIGCONT)
     assert first.wait().code == STOPPED_EARLY
 
 
 @pytest.mark.slow
 def test_killed_rank_ends_the_command_with_a_reason_and_the_rerun_goes_on(long_lab):
-    command = ("run", "train", "--procs", "2")
-    started = long_lab.start(*command, "--set", "training.iterations=5000")
+    command = ("run", "train", "--procs", "2", "--set", "training.iterations=1000000")
+    started = long_lab.start(*command)
     wait_until(lambda: long_lab.checkpoints_done() >= 2, started)
     children = psutil.Process(started.pid).children()
     assert len(children) == 2
@@ -184,7 +185,7 @@ def test_killed_rank_ends_the_command_with_a_reason_and_the_rerun_goes_on(long_l
     assert "Traceback" not in ended.err
     assert not any(child.is_running() for child in children)
     reached = long_lab.checkpoints_done()
-    again = long_lab.start(*command, "--set", "training.iterations=5000")
+    again = long_lab.start(*command)
     wait_until(lambda: long_lab.checkpoints_done() > reached, again)
     again.send(signal.SIGTERM)
     ended = again.wait()

@@ -1,11 +1,13 @@
 """A sweep comes out the same, bit for bit, however it is cut and whatever happens to its parts."""
 
 import signal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from experiments import Lab, wait_until
+from experiments import Lab
+from holds import hold_in_write
 
 from rhodiff.store.field_store import open_fields
 from rhodiff.store.files import checksum
@@ -76,8 +78,9 @@ def test_parts_one_after_another_give_the_same_files(count, trained, in_one_part
 
 def test_parts_at_the_same_time_with_one_killed_and_rerun_give_the_same_files(trained, in_one_part, tmp_path):
     lab = copy_of(trained, tmp_path)
-    parts = [lab.start("run", "sample", "--part", f"{index}/4") for index in range(4)]
-    wait_until(lambda: list(lab.run_folder().glob("markers/samples-*")), parts[2])
+    held = {2: partial(hold_in_write, "samples-", 2)}  # in its second shard's marker
+    parts = [lab.start("run", "sample", "--part", f"{index}/4", before=held.get(index)) for index in range(4)]
+    parts[2].wait_until_held()
     parts[2].send(signal.SIGKILL)
     codes = [part.wait().code for part in parts]
     assert codes[:2] + codes[3:] == [0, 0, 0]
