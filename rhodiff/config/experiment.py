@@ -46,8 +46,8 @@ class Report(Section):
     samples_shown: Annotated[int, Field(ge=6, le=60, multiple_of=6)] = 12
     """Fields of each kind shown, six in a row (volumes and curves: as many as fit)."""
     shown: Literal["best", "last"] = "best"
-    """Cell of the sweep in the figures and headline numbers: the best by ``evaluation.selection``, or the last. Without
-    a ranking it is the last."""
+    """Cell of the sweep in the figures and headline numbers: the best by ``evaluation.selection``, or the last.
+    Without a ranking it is the last."""
 
 
 class Experiment(Section):

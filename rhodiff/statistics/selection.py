@@ -101,7 +101,7 @@ class Ranking:
     Attributes:
         rows: the table.
         scores: names of the scores.
-        combination: how they were combined; empty for a single one.
+        combination: how they were combined, in words; empty for a single one.
         level: chance that equal candidates are not all called equal.
         critical: c, in paired errors.
         spreads: over checkpoints and seeds, each score.
@@ -127,7 +127,7 @@ class Ranking:
     def sentence(self) -> str:
         """The result in one sentence."""
         best, equal, others = self.best, self.not_distinguishable, len(self.rows) - 1
-        what = f"{self.combination} of " * bool(self.combination) + " and ".join(self.scores)
+        what = f"the {self.combination} of " * bool(self.combination) + " and ".join(self.scores)
         numbers = f"{best.score.value:.3g} ± {best.score.error:.2g}, floor {best.score.floor:.3g}"
         if not equal:
             verdict = f"told apart from all {others} others"
@@ -191,7 +191,7 @@ def rank_candidates(
     return Ranking(
         rows=tuple(row(int(i)) for i in order),
         scores=tuple(score.name for score in scores),
-        combination=type(how).__name__ if how else "",
+        combination=how.title if how else "",
         level=level,
         critical=critical,
         spreads=_spreads(scores, candidates, found),

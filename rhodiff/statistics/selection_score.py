@@ -19,6 +19,7 @@ Axes: means ``[..., bin]`` for each statistic, scores ``[..., candidate]``.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,7 +126,13 @@ class CosmicVarianceDistance(Score):
 
 
 class Combination(ABC):
-    """How several scores become one, lower being better."""
+    """How several scores become one, lower being better.
+
+    Attributes:
+        title: in words.
+    """
+
+    title: ClassVar[str]
 
     @abstractmethod
     def combine(self, scores: Float, floors: Float) -> Float:
@@ -143,6 +150,8 @@ class Combination(ABC):
 @dataclass(frozen=True)
 class SumInFloors(Combination):
     """Sum of the scores, each in units of its floor: keeps by how much a candidate fails."""
+
+    title: ClassVar[str] = "sum in units of the floors"
 
     def combine(self, scores: Float, floors: Float) -> Float:
         """Sum over scores of score / floor."""

@@ -109,6 +109,10 @@ class RunFolder:
         """Marker of one block of denoised fields."""
         return self.path / "markers" / f"denoised-{identity}-{block:06d}.json"
 
+    def selection(self, identity: str) -> Path:
+        """Ranking of the sweep's checkpoints."""
+        return self.path / "statistics" / f"selection-{identity}.json"
+
     @property
     def report(self) -> Path:
         """The report."""
