@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +39,8 @@ class Stage(StrEnum):
 
 FANNED_OUT = {Stage.PREPARE, Stage.SAMPLE, Stage.EVALUATE, Stage.DENOISE}
 """Stages of independent tasks, which ``--part`` can divide."""
+SHARED = {Stage.TRAIN, Stage.EVALUATE}
+"""Stages whose work the processes of a launcher share."""
 FOLLOWERS = {Stage.SAMPLE, Stage.EVALUATE}
 """Stages that can follow a training."""
 STDERR = 2
@@ -56,6 +59,9 @@ def run(
     ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", help="Sample, or sample and evaluate, each checkpoint as it is written.")
+    ] = False,
+    generate: Annotated[
+        bool, typer.Option("--generate", help="Evaluate: make the samples that are missing first.")
     ] = False,
     folder: Annotated[
         Path | None,
@@ -85,6 +91,7 @@ def run(
     faulthandler.register(signal.SIGUSR2, file=STDERR, all_threads=True)  # in C: it works in a hung collective too
     _refuse_idle_options(stage, procs, part, workflow, dry_run=dry_run)
     _refuse_idle_follow(stage, procs, part, follow=follow, dry_run=dry_run)
+    _refuse_idle_generate(stage, generate=generate, follow=follow, dry_run=dry_run)
     place = place_from_environment(os.environ)
     _refuse_repeated_work(stage, procs, part, place)
     console = Console(quiet=quiet or place.rank > 0, as_json=as_json, heartbeat=_heartbeat(place))
@@ -111,7 +118,7 @@ def run(
     elif loaded is not None:
         run_pipeline(commands, loaded)
     else:
-        commands[0].run_stage(stage, part, follow=follow)
+        commands[0].run_stage(stage, part, follow=follow, generate=generate)
 
 
 def _heartbeat(place: "Place") -> "Heartbeat | None":
@@ -148,18 +155,29 @@ def _refuse_idle_follow(stage: Stage, procs: int, part: str | None, *, follow: b
         raise ConfigError("--follow is one process that does all: leave out --procs, --part and --dry-run")
 
 
+def _refuse_idle_generate(stage: Stage, *, generate: bool, follow: bool, dry_run: bool) -> None:
+    from rhodiff.errors import ConfigError
+
+    if generate and (stage is not Stage.EVALUATE or follow or dry_run):
+        raise ConfigError(
+            "--generate is for 'evaluate' alone, which --follow has make its samples anyway; it has no effect on "
+            "--dry-run: leave it out"
+        )
+
+
 def _refuse_repeated_work(stage: Stage, procs: int, part: str | None, place: "Place") -> None:
-    """Only a training is shared between the processes of a launcher."""
+    """Only some stages are shared between the processes of a launcher."""
     from rhodiff.errors import ConfigError
 
     if place.world_size == 1:
         return
     if procs > 1:
         raise ConfigError(f"--procs has no effect under a launcher, which started {place.world_size} processes")
-    if part is None and stage is not Stage.TRAIN:
+    if part is None and stage not in SHARED:
         raise ConfigError(
             f"a launcher (torchrun, srun) started {place.world_size} processes, each of which would run all of "
-            f"'{stage}': only 'train' shares its work so. Start one process, or give each a --part"
+            f"'{stage}': only {' and '.join(sorted(SHARED))} share their work so. Start one process, or give each a "
+            "--part"
         )
 
 
@@ -179,7 +197,7 @@ class RunCommand:
         self.config, self.overrides, self.procs = config, overrides, procs
 
     def run_stage(
-        self, stage: Stage, part: str | None, *, is_last: bool = True, follow: bool = False
+        self, stage: Stage, part: str | None, *, is_last: bool = True, follow: bool = False, generate: bool = False
     ) -> tuple[str, dict[str, Any]]:
         """Run one stage, or have it follow the training; the last one shows its result.
 
@@ -191,7 +209,8 @@ class RunCommand:
         chosen = WHOLE if part is None else parse_part(part)
         commands: list[list[str]] = []
         if self.procs > 1 and stage in FANNED_OUT and not follow:
-            commands = [self._again(stage, "--part", f"{k}/{self.procs}") for k in range(self.procs)]
+            more = ["--generate"] if generate else []
+            commands = [self._again(stage, "--part", f"{k}/{self.procs}", *more) for k in range(self.procs)]
         elif self.procs > 1 and stage is Stage.TRAIN and self.place.world_size == 1:
             commands = [self._again(stage)] * self.procs
         if commands:
@@ -201,7 +220,7 @@ class RunCommand:
             Stage.PREPARE: self._prepare,
             Stage.TRAIN: self._train,
             Stage.SAMPLE: self._sample,
-            Stage.EVALUATE: self._evaluate,
+            Stage.EVALUATE: partial(self._evaluate, is_shared=part is None, generate=generate),
             Stage.DENOISE: self._denoise,
             Stage.REPORT: self._report,
         }
@@ -258,11 +277,16 @@ class RunCommand:
         paths = [str(run.samples(cell.identity)) for cell in sample_sweep(self.workspace, part)]
         return "\n".join(paths), {"run": str(run.path), "samples": paths}
 
-    def _evaluate(self, part: "Part") -> tuple[str, dict[str, Any]]:
-        from rhodiff.stages.evaluate import evaluate
+    def _evaluate(self, part: "Part", *, is_shared: bool, generate: bool) -> tuple[str, dict[str, Any]]:
+        from rhodiff.runtime.places import Place
+        from rhodiff.runtime.team import join_team
+        from rhodiff.stages.evaluate import evaluate, generate_missing
 
         run = self.workspace.run_folder
-        paths = [str(run.statistics(task.identity)) for task in evaluate(self.workspace, part)]
+        with join_team(self.place if is_shared else Place()) as team:  # a process with a part works by itself
+            if generate:
+                generate_missing(self.workspace, part, team)
+            paths = [str(run.statistics(task.identity)) for task in evaluate(self.workspace, part, team)]
         return "\n".join(paths), {"run": str(run.path), "statistics": paths}
 
     def _denoise(self, part: "Part") -> tuple[str, dict[str, Any]]:

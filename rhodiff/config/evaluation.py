@@ -13,6 +13,7 @@ __all__ = [
     "Bispectrum",
     "CorrelationFunction",
     "Evaluation",
+    "Memorisation",
     "Minkowski",
     "Peaks",
     "PixelDistribution",
@@ -166,6 +167,16 @@ StatisticSettings = Annotated[
 ]
 
 
+class Memorisation(Section):
+    """Whether generated fields are copies of training fields: distance to the nearest one under the symmetries."""
+
+    fields: Annotated[int, Field(ge=8)] = 128
+    """Generated fields, and as many of the reference, that are held against the training fields."""
+    training_fields: Annotated[int, Field(ge=2)] | None = None
+    """At most so many training fields, evenly spread; None: as many as about a minute of one core allows, and none
+    where those would be fewer than 64 (large volumes)."""
+
+
 class Evaluation(Section):
     """Statistics of every cell of the sweep against a part of the data."""
 
@@ -174,7 +185,12 @@ class Evaluation(Section):
     space: Literal["transformed", "physical"] = "transformed"
     """Compare what the network sees (paper A: the log field), or fields in physical units."""
     statistics: Annotated[tuple[StatisticSettings, ...], Field(min_length=1)] = (PowerSpectrum(), PixelDistribution())
-    """What is measured."""
+    """What is measured; each kind once."""
+    memorisation: Memorisation | None = Memorisation()
+    """Search for copies of training fields; null: none."""
+    block_fields: Annotated[int | None, Field(ge=1), Operational] = None
+    """Fields measured together, and lost together where a process is killed; None: what makes half a million
+    cells."""
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     """Bootstrap resamples (over independent groups of the reference) behind each error."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -196,5 +212,15 @@ class Evaluation(Section):
             raise ValueError(
                 "selection.combination has no effect unless power_spectrum and minkowski are both among the "
                 "statistics: leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _kinds_differ(self) -> "Evaluation":
+        names = [one.name if isinstance(one, PluginStatistic) else one.kind for one in self.statistics]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"statistics names {', '.join(twice)} twice, and results are stored by that name: give each kind once"
             )
         return self

@@ -16,7 +16,7 @@ from typing import NoReturn
 import torch
 import torch.distributed as dist
 
-from rhodiff.errors import EnvironmentLacksError, PeerEndedError, PeerLostError, RhodiffError
+from rhodiff.errors import ConfigError, EnvironmentLacksError, PeerEndedError, PeerLostError, RhodiffError
 from rhodiff.runtime.places import Place
 
 __all__ = ["Processes", "join_processes"]
@@ -99,10 +99,16 @@ def join_processes(place: Place, device: torch.device) -> Iterator[Processes]:
         device: its device; it decides the backend: gloo, nccl or xccl.
 
     Raises:
+        ConfigError: if the launcher named no place to meet.
         EnvironmentLacksError: if torch lacks the backend, or not all processes answered.
         PeerLostError: if the connection to another process is lost in the block.
     """
     processes = Processes(place, device)
+    if place.address is None and place.world_size > 1:
+        raise ConfigError(
+            f"a launcher started {place.world_size} processes, but said neither host nor port where they meet: start "
+            "a training with torchrun, srun or 'rhodiff-hpc submit', or set MASTER_ADDR and MASTER_PORT"
+        )
     if place.address is None:
         yield processes
         return

@@ -22,7 +22,7 @@ from rhodiff.runtime.places import Place
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-__all__ = ["Alone", "MpiTeam", "Team", "join_team"]
+__all__ = ["ALONE", "Alone", "MpiTeam", "Team", "join_team"]
 
 PAUSE_S = 0.02
 """Between two looks at a meeting: waiting ranks leave the cores to those that work."""
@@ -69,6 +69,9 @@ class Alone(Team):
         """Everybody is here."""
 
 
+ALONE = Alone()
+
+
 class MpiTeam(Team):
     """The ranks of a communicator.
 
@@ -111,7 +114,7 @@ def join_team(place: Place) -> Iterator[Team]:
         EnvironmentLacksError: if mpi4py or an MPI library is missing, or does not fit the launcher.
     """
     if place.world_size == 1:
-        yield Alone()
+        yield ALONE
         return
     team = MpiTeam(_world(place))
     try:

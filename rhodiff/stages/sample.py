@@ -40,15 +40,16 @@ def sample_tasks(workspace: Workspace) -> list[SampleTask]:
     return [SampleTask(cell, shard) for cell in sweep_cells(workspace) for shard in range(shards)]
 
 
-def sample_sweep(workspace: Workspace, part: Part = WHOLE) -> list[Cell]:
+def sample_sweep(workspace: Workspace, part: Part = WHOLE, only: Sequence[Cell] | None = None) -> list[Cell]:
     """Generate the samples of one part of the sweep that are not there yet.
 
     Args:
         workspace: the experiment, with a trained network.
         part: which of the tasks.
+        only: cells that the tasks are of; None: the whole sweep.
 
     Returns:
-        The cells of the whole sweep.
+        These cells.
 
     Raises:
         StoppedEarly: after a stop signal, with the shard at hand finished.
@@ -58,7 +59,8 @@ def sample_sweep(workspace: Workspace, part: Part = WHOLE) -> list[Cell]:
     threads = workspace.experiment.sampling.threads or runtime.threads
     configure_torch(threads, 1, deterministic=runtime.deterministic)
     device = resolve_device(runtime.device)
-    everything = sample_tasks(workspace)
+    wanted = None if only is None else {cell.identity for cell in only}
+    everything = [t for t in sample_tasks(workspace) if wanted is None or t.cell.identity in wanted]
     tasks = part.of(everything)
     todo = [t for t in tasks if read_marker(workspace.run_folder.samples_marker(t.cell.identity, t.shard)) is None]
     if not todo:

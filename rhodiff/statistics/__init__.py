@@ -19,7 +19,7 @@ from rhodiff.statistics.denoised import (
 from rhodiff.statistics.estimate import Estimate
 from rhodiff.statistics.mean_test import MeanTest, hotelling
 from rhodiff.statistics.measurement import Measurement
-from rhodiff.statistics.memorisation import Memorisation, find_memorisation
+from rhodiff.statistics.memorisation import Memorisation, compare_distances, find_memorisation
 from rhodiff.statistics.minkowski import minkowski_functionals
 from rhodiff.statistics.minkowski_statistic import MinkowskiStatistic
 from rhodiff.statistics.nearest_field import NearestFields, nearest_fields
@@ -36,7 +36,7 @@ from rhodiff.statistics.pixel_distribution import (
 from rhodiff.statistics.posterior_spread import PosteriorSpread, coverage, measure_spread
 from rhodiff.statistics.registry import build_statistic
 from rhodiff.statistics.resampling import Groups, GroupSums, draw_groups
-from rhodiff.statistics.sample_size import samples_needed
+from rhodiff.statistics.sample_size import groups_needed, samples_needed
 from rhodiff.statistics.selection import CandidateRow, Ranking, Spread, rank_candidates
 from rhodiff.statistics.selection_bootstrap import MeasuredSet
 from rhodiff.statistics.selection_score import (
@@ -66,6 +66,7 @@ from rhodiff.statistics.statistic import (
 )
 from rhodiff.statistics.value_comparison import ValueComparison, compare_values
 from rhodiff.statistics.value_rows import ValueGrid, ValueRows, measure_values
+from rhodiff.statistics.vector_bins import compare_independent_bins
 from rhodiff.statistics.wavelets import starlet, wavelet_l1, wavelet_std
 
 __all__ = [
@@ -112,6 +113,8 @@ __all__ = [
     "build_statistic",
     "compare_bins",
     "compare_correlations",
+    "compare_distances",
+    "compare_independent_bins",
     "compare_sliced",
     "compare_values",
     "compare_vectors",
@@ -122,6 +125,7 @@ __all__ = [
     "draw_groups",
     "find_memorisation",
     "fit_channels",
+    "groups_needed",
     "hartlap_factor",
     "histogram",
     "histogram_edges",

@@ -18,8 +18,12 @@ from scipy.stats import f as f_distribution
 from scipy.stats import ncf
 
 from rhodiff.errors import DataError
+from rhodiff.statistics.bin_covariance import hartlap_factor
+from rhodiff.statistics.chi_squared import UNITS_PER_BIN
+from rhodiff.statistics.measurement import Measurement
+from rhodiff.statistics.resampling import Groups
 
-__all__ = ["LARGEST_SIZE", "samples_needed"]
+__all__ = ["LARGEST_SIZE", "groups_needed", "samples_needed"]
 
 LARGEST_SIZE = 10**7
 """More fields than this are refused rather than asked for."""
@@ -67,6 +71,32 @@ def samples_needed(
         middle = (low + high) // 2
         low, high = (low, middle) if design.power(middle) >= power else (middle, high)
     return high
+
+
+def groups_needed(reference: Measurement, groups: ArrayLike, fraction: float) -> int:
+    """Independent groups of generated fields that it takes against a reference of as many.
+
+    Args:
+        reference: of the reference fields, which give the covariance of a group's mean.
+        groups: independent group of each of them, ``[field]``.
+        fraction: x, as in :func:`samples_needed`.
+
+    Raises:
+        DataError: if there are too few groups for their covariance, or no number of them is enough.
+    """
+    known = Groups.of(groups, len(reference.values), "reference")
+    means = known.sum(reference.values) / np.bincount(known.index)[:, None]
+    degrees, num_bins = known.count - 1, means.shape[1]
+    if degrees < UNITS_PER_BIN * num_bins or degrees <= num_bins + 1:
+        raise DataError(
+            f"{known.count} independent groups of the reference are too few for the covariance of {num_bins} bins: "
+            f"{max(UNITS_PER_BIN * num_bins, num_bins + 2) + 1} or more are needed"
+        )
+    centre = means.mean(axis=0)
+    if not np.all(centre != 0):
+        raise DataError("a bin of the reference is zero on average: there is nothing that a share of it could be")
+    relative = np.atleast_2d(np.cov(means, rowvar=False)) / np.outer(centre, centre)
+    return samples_needed(fraction, relative / hartlap_factor(degrees, num_bins))
 
 
 @dataclass(frozen=True)

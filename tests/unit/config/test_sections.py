@@ -114,6 +114,7 @@ def test_settings_of_how_are_told_from_settings_of_what():
         if Operational in field.metadata
     }
     assert operational == {
+        "Evaluation.block_fields",
         "Fields.memory_map",
         "Minkowski.quantimpy_python",
         "Sampling.threads",

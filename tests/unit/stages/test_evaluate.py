@@ -1,12 +1,16 @@
 """Which comparisons there are, in what space, and of which fields."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from rhodiff.errors import DataError
 from rhodiff.sources.source import TEST
+from rhodiff.stages import compared_sets
 from rhodiff.stages.comparison_space import ComparisonSpace
 from rhodiff.stages.evaluate import evaluate, evaluation_tasks, read_evaluation
+from rhodiff.stages.measuring import Measurer
 from rhodiff.stages.parts import Part
 from rhodiff.stages.reference import pair_with_reference, reference_indices
 from rhodiff.stages.sample import sample_sweep
@@ -49,6 +53,103 @@ def test_parts_of_an_evaluation_give_what_one_gives(changed, observer):
     for task, before in zip(tasks, in_parts, strict=True):
         for key, one in read_evaluation(workspace, task).bins.items():
             np.testing.assert_array_equal(one.relative_error, before.bins[key].relative_error)
+
+
+def test_blocks_of_any_length_give_the_same_numbers(changed, observer):
+    workspace = changed()
+    sample_sweep(workspace)
+    found = []
+    for length in (1, 3, 1000):
+        for task in evaluation_tasks(workspace):
+            workspace.run_folder.statistics_marker(task.identity).unlink(missing_ok=True)
+        tasks = evaluate(changed(f"evaluation.block_fields={length}"))
+        found.append([read_evaluation(workspace, task) for task in tasks])
+    for one, *others in zip(*found, strict=True):
+        for key, compared in one.bins.items():
+            for other in others:
+                np.testing.assert_allclose(other.bins[key].generated.mean, compared.generated.mean, rtol=1e-12)
+                np.testing.assert_allclose(other.bins[key].relative_error, compared.relative_error, rtol=1e-9)
+
+
+def test_evaluation_that_was_killed_measures_only_what_is_missing(changed, monkeypatch):
+    workspace = changed("evaluation.block_fields=2", "evaluation.bootstrap=101")
+    sample_sweep(workspace)
+    measured = []
+    measure = Measurer.measure
+
+    def broken(self, fields_of, positions):
+        if len(measured) == 3:
+            raise KeyboardInterrupt
+        measured.append((fields_of.title, int(positions[0])))
+        return measure(self, fields_of, positions)
+
+    monkeypatch.setattr(Measurer, "measure", broken)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(workspace)
+    before, again = list(measured), []
+    monkeypatch.setattr(Measurer, "measure", lambda s, f, p: again.append((f.title, int(p[0]))) or measure(s, f, p))
+    evaluate(workspace)
+    assert len(before) == 3
+    assert len(again) > 3
+    assert not set(again) & set(before)
+
+
+def test_block_that_is_damaged_is_measured_again(changed, observer):
+    workspace = changed("evaluation.block_fields=2", "evaluation.bootstrap=102")
+    sample_sweep(workspace)
+    evaluate(workspace)
+    expected = [read_evaluation(workspace, task).bins for task in evaluation_tasks(workspace)]
+    blocks = sorted(workspace.run_folder.path.glob("statistics/parts/*/*.npz"))
+    assert blocks  # those of the reference stay for later comparisons
+    for block in blocks:
+        block.write_bytes(block.read_bytes()[:-7])
+    for task in evaluation_tasks(workspace):
+        workspace.run_folder.statistics_marker(task.identity).unlink()
+    evaluate(workspace)
+    assert any("measured again" in text for text in observer.warnings)
+    for task, bins in zip(evaluation_tasks(workspace), expected, strict=True):
+        for key, one in read_evaluation(workspace, task).bins.items():
+            np.testing.assert_array_equal(one.relative_difference, bins[key].relative_difference)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"spacing": (2.0, 2.0, 2.0)}, r"have spacing \(2.0, 2.0, 2.0\)"),
+        ({"unit": "K"}, "have unit K"),
+        ({"transform": {"steps": []}}, "another transform"),
+    ],
+)
+def test_samples_of_another_box_unit_or_transform_are_refused(change, words, changed, monkeypatch):
+    workspace = changed()
+    sample_sweep(workspace)
+    opened = compared_sets.open_fields
+
+    def tampered(path):
+        store = opened(path)
+        if "transform" in change:
+            return dataclasses.replace(store, attributes={**store.attributes, **change})
+        return dataclasses.replace(store, spec=store.spec.model_copy(update=change))
+
+    monkeypatch.setattr(compared_sets, "open_fields", tampered)
+    (cell,) = sweep_cells(workspace)
+    with pytest.raises(DataError, match=words):
+        compared_sets.open_cell(workspace, cell, ComparisonSpace(workspace))
+
+
+def test_field_that_is_not_finite_is_named(changed):
+    workspace = changed()
+    space = ComparisonSpace(workspace)
+    whole = compared_sets.reference_set(workspace, space)
+
+    def with_nan(positions):
+        fields = whole.read_stored(positions).copy()
+        fields[1].flat[5] = np.nan
+        return fields
+
+    broken = dataclasses.replace(whole, read_stored=with_nan)
+    with pytest.raises(DataError, match="the test split: 1 of 3 fields hold NaN.* first is number 4"):
+        broken.read(np.array([2, 4, 6]))
 
 
 def test_samples_at_reference_parameters_are_compared_with_just_these(changed):
