@@ -174,6 +174,8 @@ class MeanRank(Combination):
     apart is therefore tested on the scores themselves, all at once.
     """
 
+    title: ClassVar[str] = "mean rank"
+
     def combine(self, scores: Float, floors: Float) -> Float:
         """Mean rank."""
         return np.asarray(rankdata(scores, axis=-1).mean(axis=-2))

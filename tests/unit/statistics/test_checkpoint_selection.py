@@ -125,6 +125,7 @@ def test_ten_per_cent_too_much_power_is_found(combination):
     found = rank_candidates([RELATIVE, PEAK], *given, combination=combination)
     worst = {row.name: row for row in found.rows}["step_2"]
     assert worst.distinguishable and found.rows[-1] is worst
+    assert found.sentence().startswith(f"By the {combination.title} of ")
     assert worst.probability_best < (0.01 if isinstance(combination, SumInFloors) else 1 / 4)
     assert worst.parts[0].value == pytest.approx(0.1, abs=4 * worst.parts[0].error)
     assert set(found.not_distinguishable) | {found.best.name} == {"step_0", "step_1", "step_3"}
