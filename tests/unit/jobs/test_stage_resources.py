@@ -48,9 +48,9 @@ def test_options_are_merged_one_by_one():
 @pytest.mark.parametrize(
     ("stage", "setting", "value", "allowed"),
     [
-        ("train", "parts", 4, "evaluate, prepare, sample"),
-        ("train", "side_by_side", 2, "evaluate, prepare, sample"),
-        ("report", "throttle", 2, "evaluate, prepare, sample"),
+        ("train", "parts", 4, "denoise, evaluate, prepare, sample"),
+        ("train", "side_by_side", 2, "denoise, evaluate, prepare, sample"),
+        ("report", "throttle", 2, "denoise, evaluate, prepare, sample"),
         ("sample", "nodes", 2, "train"),
         ("prepare", "tasks_per_node", 4, "train"),
     ],
@@ -77,14 +77,14 @@ def test_local_processes_have_no_partition():
     refuse_without_slurm(StageResources(cpus_per_task=2, walltime_min=5, nodes=1), is_chosen=False)
 
 
-STAGES = ("prepare", "train", "sample", "evaluate", "report")
+STAGES = ("prepare", "train", "sample", "evaluate", "denoise", "report")
 
 
 def test_what_is_said_to_a_workflow_goes_to_the_stages_that_can_use_it():
     flags = StageResources(nodes=2, tasks_per_node=4, chain=3, parts=8, throttle=2, partition="main")
     shared = share_flags(flags, STAGES)
     assert shared["train"] == StageResources(nodes=2, tasks_per_node=4, chain=3, partition="main")
-    for stage in ("prepare", "sample", "evaluate"):
+    for stage in ("prepare", "sample", "evaluate", "denoise"):
         assert shared[stage] == StageResources(parts=8, throttle=2, partition="main")
     assert shared["report"] == StageResources(partition="main")
     for stage in STAGES:
@@ -95,7 +95,7 @@ def test_what_is_said_to_a_workflow_goes_to_the_stages_that_can_use_it():
     ("flags", "stages", "words"),
     [
         (StageResources(nodes=2), ("sample", "report"), "--nodes has no effect on sample, report, only on train"),
-        (StageResources(pack=2), ("train", "report"), "--pack has no effect on train, report, only on evaluate"),
+        (StageResources(pack=2), ("train", "report"), "--pack has no effect on train, report, only on denoise"),
         (StageResources(chain=2), ("sample",), "--chain has no effect on sample, only on train"),
     ],
 )
