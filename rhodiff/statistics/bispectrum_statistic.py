@@ -16,7 +16,7 @@ from rhodiff.config.evaluation import Bispectrum
 from rhodiff.errors import DataError
 from rhodiff.statistics.bispectra import BinnedBispectrum, TriangleShape, bispectrum
 from rhodiff.statistics.measurement import Measurement
-from rhodiff.statistics.statistic import Statistic, check_shape, inverse_unit
+from rhodiff.statistics.statistic import Statistic, check_shape, inverse_unit, require_power
 from rhodiff.store.spec import FieldSpec
 
 __all__ = ["BispectrumStatistic"]
@@ -42,6 +42,7 @@ class BispectrumStatistic(Statistic):
         Raises:
             DataError: if the reference has no power in a shell.
         """
+        require_power(reference)
         found = []
         for shape in self._shapes(spec):
             first, second, third = np.moveaxis(self._measure(reference, spec, shape).mean().power[0], -1, 0)
@@ -65,6 +66,11 @@ class BispectrumStatistic(Statistic):
         self, found: BinnedBispectrum, powers: NDArray[np.float64], spec: FieldSpec, shape: TriangleShape
     ) -> Measurement:
         short = found.shells[:, 2]
+        if len(short) != len(powers):
+            raise DataError(
+                f"fields of {spec.shape} cells have {len(short)} {shape} triangles, the reference has {len(powers)}; "
+                "compare fields of one box size, grid and binning"
+            )
         return Measurement(
             statistic=f"{self.settings.kind}_{shape}",
             axis_name="k",

@@ -30,6 +30,7 @@ __all__ = [
     "fit_channels",
     "inverse_unit",
     "measure_channels",
+    "require_power",
     "unit_power",
 ]
 
@@ -66,6 +67,15 @@ class SpectrumStatistic(Statistic):
     """:func:`~rhodiff.statistics.spectrum.power_spectrum` of each field in the box of its spec."""
 
     settings: PowerSpectrum = field(default_factory=PowerSpectrum)
+
+    def fit(self, reference: Fields, spec: FieldSpec) -> Self:
+        """Refuse a reference without any power, relative to which every difference would be rounding.
+
+        Raises:
+            DataError: if every field is constant.
+        """
+        require_power(reference)
+        return self
 
     def measure(self, fields: Fields, spec: FieldSpec) -> Measurement:
         """Measure P(k) of each field, in squared field units times length**ndim."""
@@ -200,6 +210,17 @@ def check_shape(fields: Fields, spec: FieldSpec) -> None:
     """
     if fields.shape[1:] != spec.shape:
         raise DataError(f"fields of shape {fields.shape} are not [field, *space] of the spec's {spec.shape}")
+
+
+def require_power(reference: Fields) -> None:
+    """Refuse a reference whose power is rounding.
+
+    Raises:
+        DataError: if every field is constant.
+    """
+    flat = reference.reshape(len(reference), -1)
+    if np.all(flat == flat[:, :1]):
+        raise DataError("every field of the reference is constant: it has no power to compare with")
 
 
 def boundary_of(spec: FieldSpec, wanted: str) -> Literal["open", "periodic"]:

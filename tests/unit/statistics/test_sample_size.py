@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rhodiff.errors import DataError
-from rhodiff.statistics import MeanCovariance, compare_vectors, hotelling, samples_needed
+from rhodiff.statistics import MeanCovariance, compare_vectors, hotelling, power_spectrum, samples_needed
 
 
 @pytest.mark.parametrize(("effect", "each"), [(0.2, 394), (0.5, 64), (0.8, 26)])
@@ -34,6 +34,29 @@ def test_a_model_with_3_percent_too_much_power_is_told_with_the_needed_number():
         first, second = (random.chisquare(modes, size=(size, 3)) / modes for _ in range(2))
         found += compare_vectors(first, 1.03 * second, num_rearrangements=99).p_value < 0.01
     assert found >= 18
+
+
+def red_spectra(number, seed):
+    """Power spectra of Gaussian fields with P ~ k^-2, and modes in a bin."""
+    k = np.hypot(*np.meshgrid(np.fft.fftfreq(12), np.fft.rfftfreq(12), indexing="ij"))
+    amplitude = np.divide(1, k, out=np.zeros_like(k), where=k > 0)
+    white = np.random.default_rng(seed).normal(size=(number, 12, 12))
+    fields = np.fft.irfft2(np.fft.rfft2(white) * amplitude, s=(12, 12))
+    found = power_spectrum(fields, box_size=1.0)
+    return found.power, found.num_modes
+
+
+def test_fields_with_3_percent_too_much_power_are_found_and_perfect_ones_accused_as_often_as_stated():
+    modes = red_spectra(1, 0)[1]
+    size, repeats = samples_needed(0.03, np.sqrt(2 / modes), significance=0.05, power=0.9), 150
+    found = accused = 0
+    for s in range(repeats):
+        one, two = (red_spectra(size, (s, i))[0] for i in (0, 1))
+        reference, perfect, louder = (MeanCovariance.of(values) for values in (one, two, 1.03 * two))
+        accused += hotelling(reference, perfect).p_value < 0.05
+        found += hotelling(reference, louder).p_value < 0.05
+    assert abs(found / repeats - 0.9) < 4 * np.sqrt(0.9 * 0.1 / repeats)
+    assert abs(accused / repeats - 0.05) < 4 * np.sqrt(0.05 * 0.95 / repeats)
 
 
 def test_correlated_bins_need_more():
