@@ -285,7 +285,7 @@ class RunCommand:
         run = self.workspace.run_folder
         with join_team(self.place if is_shared else Place()) as team:  # a process with a part works by itself
             if generate:
-                generate_missing(self.workspace, part, team)
+                generate_missing(self.workspace, part, team, self.place)
             paths = [str(run.statistics(task.identity)) for task in evaluate(self.workspace, part, team)]
         return "\n".join(paths), {"run": str(run.path), "statistics": paths}
 

@@ -72,6 +72,9 @@ def submit(
     ] = None,
     test: Annotated[bool, typer.Option("--test", help="Ten steps of a training, and what the whole takes.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Return when all jobs have ended.")] = False,
+    generate: Annotated[
+        bool, typer.Option("--generate", help="Evaluate: make the samples that are missing first.")
+    ] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Show a training's log until it ends.")] = False,
     as_json: JsonOutput = False,
     dry_run: DryRun = False,
@@ -122,6 +125,7 @@ def submit(
             "test": test,
             "wait": wait,
             "follow": follow,
+            "generate": generate,
             "dry-run": dry_run,
         },
     )
@@ -138,7 +142,13 @@ def submit(
     if test:
         _submit_trial(console, workspace, flags, scheduler, target, dry_run=dry_run)
         return
-    request = StageRequest(stage.value, flags, tuple(_dependency(workspace, word) for word in after or []))
+    request = StageRequest(
+        stage.value,
+        flags,
+        tuple(_dependency(workspace, word) for word in after or []),
+        options=("--generate",) if generate else (),
+        samples_too=generate,
+    )
     outcome = _submit_stage(console, workspace, request, scheduler, target, dry_run=dry_run)
     if follow:
         _follow(workspace, outcome, config)
@@ -193,6 +203,7 @@ ONLY_FOR = {
     "workflow": (Stage.PIPELINE,),
     "test": (Stage.TRAIN,),
     "follow": (Stage.TRAIN,),
+    "generate": (Stage.EVALUATE,),
     "after": tuple(stage for stage in Stage if stage is not Stage.PIPELINE),
 }
 """Options that only some stages have."""

@@ -16,9 +16,10 @@ class StageResources(Section):
     """Resources of one stage's jobs. What is left out is the site profile's value, else the default named here."""
 
     nodes: Count | None = None
-    """Nodes of a job; default 1. Only ``train`` uses more than one."""
+    """Nodes of a job; default 1. Only ``train``, and ``evaluate`` over MPI, use more than one."""
     tasks_per_node: Count | None = None
-    """Processes of a job on each node; default one a device, or 1 on CPUs. Only ``train`` uses more than one."""
+    """Processes of a job on each node; default one a device, or 1 on CPUs. Only ``train``, and ``evaluate`` over
+    MPI, use more than one."""
     cpus_per_task: Count | None = None
     """CPUs of a process, and its threads; default 1."""
     memory_gb: Annotated[float, Field(gt=0)] | None = None

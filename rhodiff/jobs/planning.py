@@ -15,7 +15,7 @@ from rhodiff.jobs.cluster_facts import Cluster
 from rhodiff.jobs.costing import SubmissionCost, cost_submission
 from rhodiff.jobs.packing import Packing, PackingWishes, QueueRoom, pack_elements
 from rhodiff.jobs.sites import SiteProfile
-from rhodiff.jobs.stage_resources import FANNED_OUT, allocate
+from rhodiff.jobs.stage_resources import FANNED_OUT, allocate, is_shared, refuse_parts_of_shared
 from rhodiff.jobs.submission_plan import Allocation, BodyRules, Dependency, Launch, SubmissionPlan
 from rhodiff.store.layout import RunFolder
 
@@ -126,6 +126,7 @@ def plan_submission(work: Work, resources: StageResources, target: Target, stamp
         SubmissionRefusedError: if the queue has no room for a single job.
     """
     assert work.elements, "a submission has at least one element"
+    refuse_parts_of_shared(work.stage, resources)
     packing = pack_elements(len(work.elements), _wishes(resources), target.room)
     single = allocate(work.stage, resources, target.profile, on_devices=work.on_devices)
     num_processes = single.nodes * single.tasks_per_node
@@ -162,8 +163,11 @@ def plan_submission(work: Work, resources: StageResources, target: Target, stamp
 
 
 def num_parts_of(stage: str, resources: StageResources, num_tasks: int) -> int:
-    """Parts that a stage is cut into: one a task where nothing else was asked for, and never more."""
-    if stage not in FANNED_OUT:
+    """Parts that a stage is cut into: one a task where nothing else was asked for, and never more.
+
+    A stage whose processes share its tasks is a single part.
+    """
+    if stage not in FANNED_OUT or is_shared(resources):
         return 1
     return max(1, min(resources.parts or num_tasks, num_tasks))
 
@@ -189,7 +193,8 @@ def _command(work: Work, target: Target, stamp: Stamp, num_processes: int) -> tu
     """Words that run one element."""
     folder = work.run.jobs.submission(target.cluster, stamp.token)
     words: Sequence[str] = ("-m", "rhodiff.cli", "run", work.stage, "-c", str(folder.config))
-    part = ("--part", "{part}") if work.stage in FANNED_OUT else ()
+    is_cut = work.stage in FANNED_OUT and num_processes == 1
+    part = ("--part", "{part}") if is_cut else ()
     processes = ("--procs", str(num_processes)) if target.kind == "local" and num_processes > 1 else ()
     return (work.python, *words, "--folder", str(work.folder), *part, *processes, *work.options)
 

@@ -16,9 +16,12 @@ from rhodiff.jobs.submission_plan import Allocation
 
 __all__ = [
     "FANNED_OUT",
+    "SHARED",
     "allocate",
+    "is_shared",
     "merge_resources",
     "refuse_idle",
+    "refuse_parts_of_shared",
     "refuse_without_slurm",
     "resources_of_stage",
     "share_flags",
@@ -26,6 +29,8 @@ __all__ = [
 
 FANNED_OUT = frozenset({"prepare", "sample", "evaluate", "denoise"})
 """Stages of independent tasks, which can be cut into parts."""
+SHARED = ("train", "evaluate")
+"""Stages whose one task several processes share: by data-parallel training, and over MPI."""
 FAN_OUT_SETTINGS = ("parts", "pack", "side_by_side", "throttle")
 SEVERAL_PROCESSES = ("nodes", "tasks_per_node")
 SLURM_SETTINGS = ("partition", "account", "qos", "constraint", "gres", "memory_gb", "exclusive", "exclude", "options")
@@ -109,7 +114,7 @@ def refuse_without_slurm(flags: StageResources, *, is_chosen: bool) -> None:
 def share_flags(flags: StageResources, stages: Iterable[str], alone: Iterable[str] = ()) -> dict[str, StageResources]:
     """What the command line says to a whole workflow, for each stage as far as the stage can use it.
 
-    A chain is for the training: the other stages are cut into short jobs instead.
+    Several nodes, and a chain, are for the training: the other stages are cut into short jobs instead.
 
     Args:
         flags: what the command line says.
@@ -142,13 +147,35 @@ def _asks_for(resources: StageResources, setting: str) -> bool:
 def _idle_in_workflow(stage: str, *, is_alone: bool) -> dict[str, str]:
     """Settings of the command line that are not for this stage of a workflow, and what they are for."""
     fan_out = dict.fromkeys(FAN_OUT_SETTINGS, "stages that do not follow a training") if is_alone else {}
-    return {**_idle_settings(stage), **fan_out, **({} if stage == "train" else {"chain": "train"})}
+    for_training = {} if stage == "train" else dict.fromkeys((*SEVERAL_PROCESSES, "chain"), "train")
+    return {**_idle_settings(stage), **fan_out, **for_training}
 
 
 def _idle_settings(stage: str) -> dict[str, str]:
     """Settings without effect on a stage, and the stages that they are for."""
     idle = {} if stage in FANNED_OUT else dict.fromkeys(FAN_OUT_SETTINGS, ", ".join(sorted(FANNED_OUT)))
-    return idle if stage == "train" else {**idle, **dict.fromkeys(SEVERAL_PROCESSES, "train")}
+    return idle if stage in SHARED else {**idle, **dict.fromkeys(SEVERAL_PROCESSES, ", ".join(SHARED))}
+
+
+def is_shared(resources: StageResources) -> bool:
+    """Whether a stage's task is shared by several processes."""
+    return (resources.nodes or 1) * (resources.tasks_per_node or 1) > 1
+
+
+def refuse_parts_of_shared(stage: str, resources: StageResources) -> None:
+    """Refuse to cut a stage into parts that several processes share as a whole.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    if stage == "train" or not is_shared(resources):
+        return
+    for setting in FAN_OUT_SETTINGS:
+        if getattr(resources, setting) not in (None, 1):
+            raise ConfigError(
+                f"'{stage}' with several nodes or tasks_per_node is one job whose processes share all its tasks over "
+                f"MPI; {setting} {getattr(resources, setting)} is for jobs of one process each: give one of both"
+            )
 
 
 def _called(setting: str, name: str | None) -> str:
@@ -168,11 +195,11 @@ def allocate(stage: str, resources: StageResources, profile: SiteProfile, *, on_
         on_devices: whether its processes use devices: a training then has one process for each.
     """
     gpus = resources.gpus_per_node or 0
-    devices = _num_devices(resources, profile) if on_devices else 0
+    devices = _num_devices(resources, profile) if on_devices and stage == "train" else 0
     tasks = resources.tasks_per_node or max(1, devices)
     return Allocation(
-        nodes=(resources.nodes or 1) if stage == "train" else 1,
-        tasks_per_node=tasks if stage == "train" else 1,
+        nodes=(resources.nodes or 1) if stage in SHARED else 1,
+        tasks_per_node=tasks if stage in SHARED else 1,
         cpus_per_task=resources.cpus_per_task or 1,
         walltime_min=resources.walltime_min or 60,
         memory_gb=resources.memory_gb,

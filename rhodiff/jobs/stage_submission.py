@@ -10,14 +10,16 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from typing import Literal
 
 from rhodiff.config.loading import dump_experiment, read_yaml
 from rhodiff.config.resources import StageResources
-from rhodiff.errors import ConfigError, DataError, RunBusyError, SubmissionRefusedError
+from rhodiff.errors import ConfigError, DataError, EnvironmentLacksError, RunBusyError, SubmissionRefusedError
 from rhodiff.jobs.checks import check_allocation
 from rhodiff.jobs.element_state import ElementState
 from rhodiff.jobs.handover import submit_pieces
+from rhodiff.jobs.launch import num_processes
 from rhodiff.jobs.packing import QueueRoom
 from rhodiff.jobs.pinning import name_code, pin_code
 from rhodiff.jobs.planning import PlannedSubmission, Stamp, Target, Work, num_parts_of, plan_submission
@@ -59,6 +61,7 @@ class StageRequest:
         is_trial: ten steps to measure a training: whatever else was submitted does not matter.
         options: more words for ``rhodiff-hpc run STAGE``.
         makes_inputs: the stage makes what it reads itself: a following evaluation.
+        samples_too: an evaluation that makes its samples itself, and needs what sampling needs.
     """
 
     stage: str
@@ -67,6 +70,7 @@ class StageRequest:
     is_trial: bool = False
     options: tuple[str, ...] = ()
     makes_inputs: bool = False
+    samples_too: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,9 +199,10 @@ class _StageSubmission:
 
     def _inputs_under_way(self) -> tuple[Dependency, ...]:
         """Live submissions that make the inputs; none where these are there."""
-        if self.request.makes_inputs or inputs_are_there(self.workspace, self.stage):
+        reader = "sample" if self.request.samples_too else self.stage
+        if self.request.makes_inputs or inputs_are_there(self.workspace, reader):
             return ()
-        needed = NEEDS[self.stage]
+        needed = NEEDS[reader]
         live = [_dependency(one.plan) for one in self._earlier(needed) if is_live(one)]
         if needed == "prepare":
             live += find_preparations(self.workspace, self.target.cluster, self._scheduler_of)
@@ -212,8 +217,18 @@ class _StageSubmission:
         """The plan, checked against what the cluster can run."""
         planned = self._plan_of(elements, after, code, self.target)
         facts = self.target.facts
+        self._refuse_without_mpi(planned.plan)
         warnings = [] if facts is None else check_allocation(planned.plan.allocation, facts)
         return replace(planned, warnings=(*planned.warnings, *warnings, *_wrong_site(self.target)))
+
+    def _refuse_without_mpi(self, plan: SubmissionPlan) -> None:
+        """The processes of an evaluation meet over MPI, which their interpreter must have."""
+        if self.stage == "evaluate" and plan.launch.kind != "none" and find_spec("mpi4py") is None:
+            raise EnvironmentLacksError(
+                f"an evaluation by {num_processes(plan)} processes needs MPI, and {sys.executable} lacks mpi4py: pip "
+                "install 'rhodiff[mpi]', or mpi4py built with the site's MPI; or ask for one process (--parts cuts "
+                "it into jobs)"
+            )
 
     def _plan_of(
         self, elements: tuple[int, ...], after: tuple[Dependency, ...], code: str | None, target: Target

@@ -22,6 +22,7 @@ from rhodiff.config.evaluation import Evaluation
 from rhodiff.config.identity import identity_hash
 from rhodiff.config.section import result_settings
 from rhodiff.errors import DataError
+from rhodiff.runtime.places import Place
 from rhodiff.runtime.stopping import StopRequest, listen_for_stop
 from rhodiff.runtime.team import ALONE, Team
 from rhodiff.stages.compared_sets import (
@@ -139,16 +140,17 @@ def evaluate(workspace: Workspace, part: Part = WHOLE, team: Team = ALONE) -> li
     return tasks
 
 
-def generate_missing(workspace: Workspace, part: Part = WHOLE, team: Team = ALONE) -> None:
+def generate_missing(workspace: Workspace, part: Part, team: Team, place: Place) -> None:
     """Make the samples that the comparisons of one part still lack, shared by the same processes.
 
     Args:
         workspace: the experiment, trained.
         part: which of the comparisons.
         team: the processes that share the samples.
+        place: this process among those of its node.
     """
     cells = [task.cell for task in part.of(evaluation_tasks(workspace)) if task.cell is not None]
-    sample_sweep(workspace, Part(team.rank, team.size), cells)
+    sample_sweep(workspace, Part(team.rank, team.size), cells, place)
     team.meet()
 
 

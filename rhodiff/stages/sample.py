@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.runtime.devices import configure_torch, resolve_device
+from rhodiff.runtime.places import Place
 from rhodiff.runtime.stopping import listen_for_stop
 from rhodiff.stages.generation import Generated, SamplerPlan, generate, kept_steps, plan_sampler
 from rhodiff.stages.parts import WHOLE, Part
@@ -23,6 +24,9 @@ from rhodiff.store.files import read_marker, write_marker
 from rhodiff.training.restored import RestoredModel
 
 __all__ = ["SampleTask", "sample_sweep", "sample_tasks"]
+
+
+ALONE_HERE = Place()
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,16 @@ def sample_tasks(workspace: Workspace) -> list[SampleTask]:
     return [SampleTask(cell, shard) for cell in sweep_cells(workspace) for shard in range(shards)]
 
 
-def sample_sweep(workspace: Workspace, part: Part = WHOLE, only: Sequence[Cell] | None = None) -> list[Cell]:
+def sample_sweep(
+    workspace: Workspace, part: Part = WHOLE, only: Sequence[Cell] | None = None, place: Place = ALONE_HERE
+) -> list[Cell]:
     """Generate the samples of one part of the sweep that are not there yet.
 
     Args:
         workspace: the experiment, with a trained network.
         part: which of the tasks.
         only: cells that the tasks are of; None: the whole sweep.
+        place: this process among those of its node, which share its devices and CPUs.
 
     Returns:
         These cells.
@@ -57,8 +64,8 @@ def sample_sweep(workspace: Workspace, part: Part = WHOLE, only: Sequence[Cell] 
     check_sweep(workspace)
     runtime = workspace.experiment.runtime
     threads = workspace.experiment.sampling.threads or runtime.threads
-    configure_torch(threads, 1, deterministic=runtime.deterministic)
-    device = resolve_device(runtime.device)
+    configure_torch(threads, place.processes_here, deterministic=runtime.deterministic)
+    device = resolve_device(runtime.device, place.local_rank)
     wanted = None if only is None else {cell.identity for cell in only}
     everything = [t for t in sample_tasks(workspace) if wanted is None or t.cell.identity in wanted]
     tasks = part.of(everything)
