@@ -10,7 +10,7 @@ from rhodiff.jobs.selection import Selected
 from rhodiff.jobs.state import observe_submissions
 from rhodiff.jobs.submission_plan import Allocation, BodyRules
 
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0
 
 
 def wait_until(claim, deadline_s=DEADLINE_S):

@@ -62,7 +62,7 @@ def test_a_failed_element_says_so_and_the_others_are_done(local):
 
 def test_a_job_at_its_time_limit_stops_and_goes_on_where_it_was(local):
     script = f"if [ -e saved ]; then echo went on; exit 0; fi; touch saved; {SAVES_WHEN_TOLD}"
-    jobs = local(script, rules=BodyRules(stop_margin_s=58)).submit()
+    jobs = local(script, rules=BodyRules(stop_margin_s=55)).submit()
     assert jobs.wait() == ["done"]
     assert jobs.printed(0) == ["begun", "saved", "went on"]
     (record,) = jobs.scheduler.observe([KnownJob(jobs.job_id, jobs.plan.job_name(0))])
@@ -79,8 +79,8 @@ def test_a_cancelled_element_saves_and_does_not_go_back(local):
     assert jobs.printed(0) == ["begun", "saved"]
 
 
-def test_jobs_outlive_the_terminal_that_they_were_submitted_from(local):
-    jobs = local("sleep 1.5; echo survived")
+def test_jobs_outlive_the_terminal_that_they_were_submitted_from(local, tmp_path):
+    jobs = local("while [ ! -e go ]; do sleep 0.02; done; echo survived")
     words = [sys.executable, "-c", SUBMIT, str(jobs.folder.path)]
     submitting, terminal = pty.fork()
     if submitting == 0:
@@ -88,6 +88,7 @@ def test_jobs_outlive_the_terminal_that_they_were_submitted_from(local):
     wait_until(lambda: read_piece_state(jobs.folder.local_record(0)))
     os.close(terminal)
     os.waitpid(submitting, 0)
+    (tmp_path / "go").touch()
     jobs.job_id = jobs.scheduler.find([jobs.plan.job_name(0)])[jobs.plan.job_name(0)]
     wait_until(lambda: "survived" in jobs.printed(0))
 

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 
 from rhodiff.runtime.heartbeat import read_heartbeat
 
@@ -43,17 +42,22 @@ def test_a_job_hears_how_far_the_work_is_and_other_ranks_say_nothing(call, folde
 def test_sigusr2_shows_the_stacks_of_all_threads_and_ends_nothing(folder):
     code = (
         "import sys, threading, time\nfrom rhodiff.cli import run\nfrom rhodiff.stages import prepare\n"
-        "def hangs(*_):\n    threading.Thread(target=waits, daemon=True).start()\n    print('hangs', flush=True)\n"
-        "    time.sleep(3)\n    raise SystemExit(0)\ndef waits():\n    time.sleep(9)\n"
+        "def hangs(*_):\n    threading.Thread(target=waits, daemon=True).start()\n    begun.wait()\n"
+        "    print('hangs', flush=True)\n    sys.stdin.read()\n    raise SystemExit(0)\n"
+        "begun = threading.Event()\ndef waits():\n    begun.set()\n    time.sleep(3600)\n"
         "prepare.prepare = hangs\nsys.argv = ['rhodiff-hpc', 'run', 'prepare']\n"
         "from rhodiff.cli.app import main\nmain()\n"
     )
     words = [sys.executable, "-c", code]
-    process = subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    process = subprocess.Popen(words, cwd=folder, text=True, **pipes)
     assert process.stdout.readline() == "hangs\n"
-    time.sleep(0.3)
     process.send_signal(signal.SIGUSR2)
-    err = process.communicate(timeout=30)[1]
+    shown = []
+    while not any("in hangs" in line for line in shown):  # the main thread's stack is the last one
+        shown.append(process.stderr.readline())
+        assert shown[-1], "it has ended"
+    err = "".join(shown) + process.communicate(timeout=120)[1]
     assert process.returncode == 0, err
     assert "in hangs" in err
     assert "in waits" in err

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from submitted import make_plan, submitted
 
+from rhodiff.jobs import local_task
 from rhodiff.jobs.local_dependencies import find_awaited
 from rhodiff.jobs.local_processes import Machine, start_ticks
 from rhodiff.jobs.local_record import LocalRecord, Supervised, read_piece_state
@@ -17,7 +18,7 @@ from rhodiff.jobs.local_task import TimeLimit
 from rhodiff.jobs.submission_plan import read_plan
 from rhodiff.store.layout import SubmissionFolder
 
-DEADLINE_S = 30.0
+DEADLINE_S = 180.0
 
 
 def wait_until(claim, deadline_s=DEADLINE_S):
@@ -28,16 +29,36 @@ def wait_until(claim, deadline_s=DEADLINE_S):
     return answer
 
 
-class Supervision:
-    """A supervisor in a process of its own."""
+class ToldClock:
+    """A clock in a file, which a test sets."""
 
-    def __init__(self, runs, script, limit=None, after=(), **plan):
+    def __init__(self, path):
+        self._path = path
+
+    def monotonic(self):
+        return float(self._path.read_text()) if self._path.exists() else 0.0
+
+
+class Supervision:
+    """A supervisor in a process of its own.
+
+    Args:
+        runs: folder of runs.
+        script: what a body does.
+        limit: values of the time limit.
+        after: what it waits for.
+        is_told_the_time: jobs get older by :meth:`set_clock` alone.
+        plan: other values of the plan.
+    """
+
+    def __init__(self, runs, script, limit=None, after=(), *, is_told_the_time=False, **plan):
         self.plan = make_plan(cluster="local-here", scheduler="local", folder=str(runs.parent), **plan)
         self.folder = submitted(runs, self.plan)
         asked = {
             "script": script.replace("MARKERS", str(self.folder.markers)),
             "limit": limit or [60.0, 5.0, 5.0],
             "after": list(after),
+            "is_told_the_time": is_told_the_time,
         }
         words = [sys.executable, __file__, str(self.folder.path), json.dumps(asked)]
         self.process = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
@@ -63,6 +84,12 @@ class Supervision:
     def wait_for_line(self, task, line):
         wait_until(lambda: line in self.log(task).splitlines())
 
+    def set_clock(self, seconds):
+        """Have jobs be so old."""
+        new = self.folder.path / "clock.new"
+        new.write_text(str(seconds))
+        new.rename(self.folder.path / "clock")
+
     def wait(self):
         """The states of its jobs at the end."""
         assert self.process.wait(DEADLINE_S) == 0
@@ -77,6 +104,8 @@ class Supervision:
 
 def main(path, text):
     folder, asked = SubmissionFolder(Path(path)), json.loads(text)
+    if asked["is_told_the_time"]:
+        local_task.time = ToldClock(folder.path / "clock")
     plan = read_plan(folder.plan)
     piece, pid = plan.pieces[0], os.getpid()
     job_id = f"{pid}-{start_ticks(pid)}"

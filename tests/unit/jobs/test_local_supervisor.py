@@ -89,13 +89,20 @@ def test_attempts_are_bounded_by_the_rules(supervise, rules, attempts):
 
 def test_a_job_is_told_to_stop_before_its_time_is_over_and_goes_on_in_another_attempt(supervise):
     script = "[ $RHODIFF_RESTART = 0 ] || exit 0; " + STOPS_WHEN_TOLD
-    jobs = supervise(script, num_elements=1, limit=[20.0, 19.5, 5.0])
+    jobs = supervise(script, num_elements=1, limit=[600.0, 60.0, 5.0], is_told_the_time=True)
+    jobs.wait_for_line(0, "ready")
+    jobs.set_clock(541.0)
     assert jobs.wait() == ["COMPLETED"]
     assert jobs.log(0).splitlines() == ["ready", "told"]
 
 
 def test_a_deaf_job_is_ended_after_its_time(supervise):
-    jobs = supervise(DEAF, num_elements=1, limit=[0.6, 0.3, 0.3])
+    jobs = supervise(DEAF, num_elements=1, limit=[600.0, 60.0, 30.0], is_told_the_time=True)
+    jobs.wait_for_line(0, "ready")
+    for age_s, lines in ((541.0, ["ready", "told"]), (601.0, ["ready", "told", "told"])):
+        jobs.set_clock(age_s)
+        wait_until(lambda lines=lines: jobs.log(0).splitlines() == lines)
+    jobs.set_clock(632.0)
     assert jobs.wait() == ["TIMEOUT"]
     assert jobs.log(0).splitlines() == ["ready", "told", "told"]
     assert jobs.state.tasks[0].exit_code == "0:9"
