@@ -15,7 +15,7 @@ the cell, up to half the box. Three lengths, in length units, from the mean xi a
 
 For xi = s^2 exp(-r^2 / 2 l^2) they are l, sqrt(2) l and sqrt(pi / 2) l in any number of dimensions. The mean is
 removed from each field, which lowers xi at all r by the share of its power at k = 0: the box must be much larger than
-the length.
+the length. A constant field has xi = 0 everywhere, exactly, and no length.
 
 Axes: ``fields [field, *space]``, ``xi [field, shell]``, ``moments [field, 2]``.
 """
@@ -27,9 +27,9 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from rhodiff.errors import ConfigError
+from rhodiff.errors import ConfigError, DataError
 from rhodiff.statistics.fourier_bins import check_box, mode_weights, wavenumbers
-from rhodiff.statistics.transform import check_fields, require_variation, transforms
+from rhodiff.statistics.transform import check_fields, constant_fields, transforms
 
 __all__ = ["CorrelationFunction", "CorrelationLengths", "correlation_function"]
 
@@ -78,8 +78,14 @@ class CorrelationFunction:
         return np.concatenate([self.xi, self.moments], axis=1)
 
     def lengths(self) -> CorrelationLengths:
-        """Correlation lengths of the whole set, from its mean xi and moments."""
+        """Correlation lengths of the whole set, from its mean xi and moments.
+
+        Raises:
+            DataError: if all fields are constant.
+        """
         xi, (variance, slope) = self.xi.mean(axis=0), self.moments.mean(axis=0)
+        if variance == 0:
+            raise DataError("every field of the set is constant: it has no correlation length")
         ratio = xi / xi[0]
         end = _crossing(self.r, ratio, 0.0)
         inside = self.r < end if np.isfinite(end) else np.ones(len(self.r), dtype=bool)
@@ -101,11 +107,10 @@ def correlation_function(fields: ArrayLike, *, box_size: float | Sequence[float]
         box_size: extent of the box in length units: a number for every axis, or one number an axis.
 
     Raises:
-        DataError: if the fields are empty, not real, not finite, or constant.
+        DataError: if the fields are empty, not real, or not finite.
         ConfigError: if the box makes no sense, or fields have fewer than four cells along an axis.
     """
     array = check_fields(fields)
-    require_variation(array, "the set")
     shape = array.shape[1:]
     if min(shape) < 4:
         raise ConfigError(f"fields of {shape} cells: a correlation length needs four or more along each axis")
@@ -122,6 +127,8 @@ def correlation_function(fields: ArrayLike, *, box_size: float | Sequence[float]
         lags = scipy.fft.irfftn(square, s=shape, axes=axes).reshape(len(square), -1)
         xi[part] = np.add.reduceat(lags.take(order, axis=1), starts, axis=1) / counts
     cells = np.prod(shape, dtype=np.float64)
+    constant = constant_fields(array)
+    xi[constant], moments[constant] = 0, 0
     return CorrelationFunction(r, xi / cells, moments / cells**2, counts, len(shape))
 
 

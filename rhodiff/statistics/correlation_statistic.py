@@ -1,7 +1,8 @@
 """The correlation function as a statistic: xi(r) of each field, and the length over which it is correlated.
 
 xi(r) and the length ``curvature`` are those of :mod:`rhodiff.statistics.correlation_length`, of each field alone. The
-other two lengths of that module need not exist for a single field; they are had from mean curves.
+other two lengths of that module need not exist for a single field; they are had from mean curves. A constant field
+(a collapsed model makes them) has xi = 0 and the length NaN, and so has the mean length of a set that holds one.
 
 xi(r) carries what P(k) carries, averaged in the other space: differences of P(k) in single bins spread over all r, a
 difference in amplitude shows at r = 0, one of the smallest scales in the length. Fields that do not wrap around are
@@ -10,7 +11,7 @@ way.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from rhodiff.config.evaluation import CorrelationFunction
 from rhodiff.errors import DataError
 from rhodiff.statistics.correlation_length import correlation_function
 from rhodiff.statistics.measurement import Measurement
-from rhodiff.statistics.statistic import Statistic, check_shape, unit_power
+from rhodiff.statistics.statistic import Statistic, check_shape, require_power, unit_power
 from rhodiff.store.spec import FieldSpec
 
 __all__ = ["CorrelationStatistic"]
@@ -33,12 +34,23 @@ class CorrelationStatistic(Statistic):
 
     settings: CorrelationFunction = field(default_factory=CorrelationFunction)
 
+    def fit(self, reference: NDArray[Any], spec: FieldSpec) -> Self:
+        """Refuse a reference without any power.
+
+        Raises:
+            DataError: if every field is constant.
+        """
+        require_power(reference)
+        return self
+
     def measure(self, fields: NDArray[Any], spec: FieldSpec) -> tuple[Measurement, ...]:
         """Measure xi(r), in squared field units, and the correlation length, in length units."""
         check_shape(fields, spec)
         found = correlation_function(fields, box_size=spec.box_size)
         edges = _shell_edges(spec.spacing, len(found.r))
         kept = self._shells(found.r, spec)
+        variance, slope = found.moments[:, :1], found.moments[:, 1:]
+        square = np.divide(found.ndim * variance, slope, out=np.full_like(slope, np.nan), where=slope > 0)
         curve = Measurement(
             statistic=self.settings.kind,
             axis_name="r",
@@ -59,7 +71,7 @@ class CorrelationStatistic(Statistic):
             value_unit=spec.length_unit,
             axis=np.array([0.5]),
             edges=np.array([0.0, 1.0]),
-            values=np.sqrt(found.ndim * found.moments[:, :1] / found.moments[:, 1:]),
+            values=np.sqrt(square),
             counts=np.array([np.prod(spec.shape)], dtype=np.int64),
         )
         return curve, length

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rhodiff.errors import DataError
 
-__all__ = ["check_fields", "require_variation", "transforms"]
+__all__ = ["check_fields", "constant_fields", "require_variation", "transforms"]
 
 CELLS_AT_ONCE = 1 << 16
 """Cells that are transformed together; one field at least."""
@@ -50,12 +50,16 @@ def require_variation(fields: NDArray[Any], name: str) -> None:
     Raises:
         DataError: naming the first constant field.
     """
-    flat = fields.reshape(len(fields), -1)
-    constant = np.flatnonzero((flat == flat[:, :1]).all(axis=1))
+    constant = np.flatnonzero(constant_fields(fields))
     if len(constant):
-        raise DataError(
-            f"field {constant[0]} of {name} is constant ({flat[constant[0], 0]:g}): leave such fields out"
-        )
+        value = fields[constant[0]].flat[0]
+        raise DataError(f"field {constant[0]} of {name} is constant ({value:g}): leave such fields out")
+
+
+def constant_fields(fields: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which fields have one value everywhere, ``[field]``: their power is zero, but for rounding."""
+    flat = fields.reshape(len(fields), -1)
+    return np.asarray((flat == flat[:, :1]).all(axis=1))
 
 
 def transforms(fields: NDArray[Any]) -> Iterator[tuple[slice, Complex]]:

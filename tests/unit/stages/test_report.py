@@ -98,3 +98,11 @@ def test_other_statistics_have_a_section_with_their_data(changed):
     for name in ("wavelet_l1_", "bispectrum_equilateral_", "bispectrum_squeezed_"):
         assert f'download="{name}' in text
     assert "/ peak, wavelet l1 2" in text
+
+
+def test_a_single_number_of_each_field_is_a_headline_without_a_figure(changed):
+    text = report(changed("evaluation.statistics=[{kind: correlation_function}]"))
+    assert "Correlation function" in text
+    assert "Δ, correlation length" in text
+    assert "correlation_function_" in text
+    assert "correlation_length_" not in text

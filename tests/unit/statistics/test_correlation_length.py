@@ -97,8 +97,16 @@ def test_parts_merge_in_any_order():
         np.testing.assert_allclose(merged.mean, whole.mean, rtol=1e-12, atol=1e-14)
 
 
-def test_fields_without_correlation_are_refused():
-    with pytest.raises(DataError, match="field 1 of the set is constant"):
-        correlation_function(np.stack([noise((8,), 1)[0], np.ones(8)]), box_size=1.0)
+def test_constant_fields_have_neither_correlation_nor_length():
+    fields = np.concatenate([noise((7, 7), 1), np.full((2, 7, 7), 14.022648267725224)])
+    found = correlation_function(fields, box_size=1.0)
+    np.testing.assert_array_equal(found.vectors()[1:], 0)
+    alone = correlation_function(fields[:1], box_size=1.0).lengths()
+    assert found.lengths().curvature == pytest.approx(alone.curvature, rel=1e-12)
+    with pytest.raises(DataError, match="every field of the set is constant"):
+        correlation_function(fields[1:], box_size=1.0).lengths()
+
+
+def test_fields_too_small_for_a_length_are_refused():
     with pytest.raises(ConfigError, match="four or more"):
         correlation_function(noise((3, 8)), box_size=1.0)
