@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from experiments import SERVER, free_port, torchrun_environment, wait_until
+from experiments import LIMIT_S, SERVER, free_port, torchrun_environment, wait_until
 from holds import all_of, ask_after_every_step, hold_in_step
 from torch.nn.parallel import DistributedDataParallel
 
@@ -114,7 +114,7 @@ def take_gradient(workspace: Workspace, processes: Processes, path: str) -> None
 
 def gradient(lab, number: int, micro_batch: int | None = None) -> dict[str, torch.Tensor]:
     path, port = lab.folder / f"gradient-{number}-{micro_batch}.pt", free_port()
-    data = lab.overrides[0].partition("=")[2]
+    data = str(lab.overrides[0].partition("=")[2] if lab.overrides else lab.folder / "data")
     ranks = [
         SERVER.Process(
             target=compute_gradient,
@@ -125,17 +125,22 @@ def gradient(lab, number: int, micro_batch: int | None = None) -> dict[str, torc
     for rank in ranks:
         rank.start()
     for rank in ranks:
-        rank.join(60)
+        rank.join(LIMIT_S)
         assert rank.exitcode == 0
     return torch.load(path)
+
+
+@pytest.fixture(scope="module")
+def whole_gradient(prepared) -> dict[str, torch.Tensor]:
+    return gradient(prepared, 1)
 
 
 @pytest.mark.parametrize(
     ("number", "micro_batch"), [(2, None), (3, None), (1, 7), (2, 6)], ids=["two", "three", "pieces", "two_in_pieces"]
 )
-def test_gradient_of_a_global_batch_of_40_does_not_depend_on_its_split(number, micro_batch, lab):
-    whole, split = gradient(lab, 1), gradient(lab, number, micro_batch)
-    for name, expected in whole.items():
+def test_gradient_of_a_global_batch_of_40_does_not_depend_on_its_split(number, micro_batch, lab, whole_gradient):
+    split = gradient(lab, number, micro_batch)
+    for name, expected in whole_gradient.items():
         assert expected.abs().max() > 0, name
         difference = (split[name] - expected).abs().max() / expected.abs().max()
         assert difference < 1e-5, f"{name}: {difference:.1e}"

@@ -78,7 +78,8 @@ def test_values_that_no_logarithm_takes_leave_nothing_that_a_later_run_would_tru
     assert again.code == 2
     fields[77, 3] = 1
     np.save(tmp_path / "fields.npy", fields)
-    lab.do("run", "pipeline")
+    lab.do("run", "prepare")
+    lab.do("run", "train")
 
 
 def test_constant_fields_are_refused(tmp_path):
@@ -91,6 +92,6 @@ def test_constant_fields_are_refused(tmp_path):
 
 def test_two_processes_of_a_launcher_tell_a_missing_data_set_without_hanging(arrays, tmp_path):
     lab = Lab.make(tmp_path, tiny_settings(arrays))
-    ended = [rank.wait(30) for rank in lab.start_ranks(2, "run", "train")]
+    ended = [rank.wait() for rank in lab.start_ranks(2, "run", "train")]
     assert [e.code for e in ended] == [2, 2]
     assert "is not prepared" in ended[0].err

@@ -1,6 +1,5 @@
 """Commands on a real small experiment: results for people and programs, dry runs, processes side by side."""
 
-import json
 import subprocess
 import sys
 
@@ -158,15 +157,6 @@ def test_init_of_an_unknown_name_writes_nothing(call, tmp_path, monkeypatch):
     assert ended.code == 2
     assert "tiny_harmonics" in ended.err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_processes_side_by_side_print_one_result(folder):
-    """A real command, whose two children are real commands too."""
-    command = [sys.executable, "-m", "rhodiff.cli", "run", "prepare", "--procs", "2", "--json"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
-    value = json.loads(ended.stdout)
-    assert value["stage"] == "prepare"
-    assert len(list((folder / value["data"] / "markers").glob("shard-*"))) == 4
 
 
 def test_a_failing_process_ends_the_command_with_its_code(folder):

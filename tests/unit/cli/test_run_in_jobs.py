@@ -15,11 +15,16 @@ def test_paths_start_in_the_folder_that_is_given_wherever_the_pinned_file_lies(c
     assert not (folder / "data").exists()
 
 
-def test_processes_side_by_side_start_in_that_folder_too(call, folder, tmp_path_factory):
+def test_processes_side_by_side_start_in_that_folder_too_and_print_one_result(call, folder, tmp_path_factory):
+    """The two children are real commands."""
     start = tmp_path_factory.mktemp("start")
-    ended = call("run", "prepare", "-c", folder / "rhodiff.yaml", "--folder", start, "--procs", "2")
+    ended = call("run", "prepare", "-c", folder / "rhodiff.yaml", "--folder", start, "--procs", "2", "--json")
     assert ended.code == 0, ended.err
-    assert list(start.glob("data/*/markers/done.json"))
+    assert ended.value["stage"] == "prepare"
+    (markers,) = start.glob("data/*/markers")
+    assert (start / ended.value["data"]).samefile(markers.parent)
+    assert len(list(markers.glob("shard-*"))) == 4
+    assert (markers / "done.json").exists()
 
 
 def test_a_folder_that_is_not_there_is_refused(call, folder):

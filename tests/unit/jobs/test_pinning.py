@@ -139,9 +139,10 @@ def test_code_of_another_python_is_compiled_anew(pinned, broken, tmp_path):
 @pytest.mark.slow
 def test_a_whole_pipeline_runs_from_it(pinned, broken):
     run(pinned, broken, "-m", "rhodiff.cli", "init", "tiny_harmonics")
-    overrides = ["training.iterations=20", "training.checkpoint_every=20", "sampling.num_samples=8"]
+    overrides = ["training.iterations=4", "training.checkpoint_every=4", "training.sheet_samples=0", "model.width=8"]
+    overrides += ["sampling.num_samples=8", "sampling.evaluations=[2]", "evaluation.bootstrap=100"]
     sets = [word for override in overrides for word in ("--set", override)]
-    run(pinned, broken, "-m", "rhodiff.cli", "run", "pipeline", *sets, timeout=300)
+    run(pinned, broken, "-m", "rhodiff.cli", "run", "pipeline", *sets)
     (report,) = broken.glob("runs/*/report/report.html")
     assert "<html" in report.read_text()[:2000]
     environment = json.loads(next(broken.glob("runs/*/environment.json")).read_text())

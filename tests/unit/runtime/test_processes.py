@@ -1,15 +1,15 @@
 """The few things that the processes of a training do together."""
 
-import sys
+import os
 
 import pytest
 import torch
+from experiments import LIMIT_S, SERVER, free_port, torchrun_environment
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rhodiff.errors import ConfigError, PeerEndedError, RhodiffError
-from rhodiff.runtime.local_processes import run_processes
-from rhodiff.runtime.places import Place
+from rhodiff.runtime.places import Place, place_from_environment
 from rhodiff.runtime.processes import Processes, join_processes
 
 
@@ -38,22 +38,25 @@ def test_errors_that_all_come_to_are_told_by_the_first():
     assert caught.value.exit_code == 2
 
 
-TOGETHER = """
-import os, sys, torch
-from rhodiff.runtime.places import place_from_environment
-from rhodiff.runtime.processes import join_processes
-place = place_from_environment(os.environ)
-with join_processes(place, torch.device("cpu")) as processes:
-    assert processes.sum(torch.tensor([1.0, place.rank])).tolist() == [3.0, 3.0]
-    assert processes.any(place.rank == 2)
-    assert not processes.any(False)
-    processes.wait_for_all()
-    assert processes.is_first == (place.rank == 0)
-    open(os.path.join(sys.argv[1], str(place.rank)), "w").write(str(list(processes.share(place.rank, 7))))
-"""
+def add_up(environment, folder):
+    os.environ.update(environment)
+    place = place_from_environment(os.environ)
+    with join_processes(place, torch.device("cpu")) as processes:
+        assert processes.sum(torch.tensor([1.0, place.rank])).tolist() == [3.0, 3.0]
+        assert processes.any(place.rank == 2)
+        assert not processes.any(False)
+        processes.wait_for_all()
+        assert processes.is_first == (place.rank == 0)
+        (folder / str(place.rank)).write_text(str(list(processes.share(place.rank, 7))))
 
 
 def test_processes_find_each_other_and_add_up(tmp_path):
-    assert run_processes([[sys.executable, "-c", TOGETHER, str(tmp_path)]] * 3) == 0
+    port = free_port()
+    ranks = [SERVER.Process(target=add_up, args=(torchrun_environment(rank, 3, port), tmp_path)) for rank in range(3)]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(LIMIT_S)
+    assert [rank.exitcode for rank in ranks] == [0, 0, 0]
     shares = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert shares == {"0": "[0, 1]", "1": "[2, 3]", "2": "[4, 5, 6]"}

@@ -159,7 +159,7 @@ def test_parts_share_no_sky(split, settings):
 
 
 def test_parts_are_ranges_of_longitude(folder):
-    source = analytic(folder, pixel_scale_arcmin=5.0)
+    source = analytic(folder, pixel_scale_arcmin=10.0)
     codes = source.assign_split(Split(shuffle=False))
     groups = np.floor(everything(source).parameters[:, 0] / 10)
     ranges = [groups[codes == part] for part in (TRAIN, VALIDATION, TEST)]
