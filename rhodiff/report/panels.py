@@ -69,18 +69,19 @@ class Scale:
         return cls(float(low), float(high)) if high > low else cls(float(low) - 0.5, float(low) + 0.5)
 
 
-def draw_grid(rows: Sequence[Row], spec: FieldSpec, scale: Scale) -> Figure:
+def draw_grid(rows: Sequence[Row], spec: FieldSpec, scale: Scale, color_map: str = FIELD_MAP) -> Figure:
     """Draw a planned grid.
 
     Args:
         rows: at least one, each with at least one panel; all panels of one shape.
         spec: geometry and units of the fields that the panels were cut from.
         scale: range of values of every panel.
+        color_map: of images.
     """
     with typography():
         if rows[0].panels[0].values.ndim == 1:
             return _draw_curves(rows, spec, scale)
-        return _draw_images(rows, spec, scale)
+        return _draw_images(rows, spec, scale, color_map)
 
 
 def nice_length(extent: float) -> float:
@@ -90,7 +91,7 @@ def nice_length(extent: float) -> float:
     return float(max(step * decade for step in (1, 2, 5) if step * decade <= limit * (1 + 1e-9)))
 
 
-def _draw_images(rows: Sequence[Row], spec: FieldSpec, scale: Scale) -> Figure:
+def _draw_images(rows: Sequence[Row], spec: FieldSpec, scale: Scale, color_map: str) -> Figure:
     num_columns = max(len(row.panels) for row in rows)
     width = min((PAGE_WIDTH - COLOR_BAR_INCHES - NAME_INCHES) / num_columns, 2.2)
     height = width * spec.box_size[1] / spec.box_size[0]
@@ -103,11 +104,11 @@ def _draw_images(rows: Sequence[Row], spec: FieldSpec, scale: Scale) -> Figure:
     axes = figure.subplots(len(rows), num_columns, squeeze=False)
     for panel, ax in _placed(rows, axes):
         extent = (0, spec.box_size[0], 0, spec.box_size[1])
-        ax.imshow(panel.values.T, origin="lower", extent=extent, norm=norm, cmap=FIELD_MAP, interpolation="nearest")
+        ax.imshow(panel.values.T, origin="lower", extent=extent, norm=norm, cmap=color_map, interpolation="nearest")
         ax.set_xticks([])
         ax.set_yticks([])
     bar = figure.colorbar(
-        ScalarMappable(norm, FIELD_MAP), ax=axes, extend="both", pad=0.015, aspect=30, fraction=0.05
+        ScalarMappable(norm, color_map), ax=axes, extend="both", pad=0.015, aspect=30, fraction=0.05
     )
     bar.set_label(label(spec.name, spec.unit))
     _draw_length(axes[-1, 0], spec)

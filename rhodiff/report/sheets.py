@@ -19,7 +19,7 @@ from rhodiff.errors import DataError
 from rhodiff.report.panels import Panel, Row, Scale, draw_grid
 from rhodiff.store.spec import FieldSpec
 
-__all__ = ["data_sheet", "sample_sheet", "trajectory_figure"]
+__all__ = ["data_sheet", "middle_plane", "sample_sheet", "trajectory_figure"]
 
 Fields = NDArray[Any]
 
@@ -96,7 +96,7 @@ def trajectory_figure(
     rows = []
     for number, sample in enumerate(trajectory[:num_rows]):
         titles = [f"σ = {noise_levels[step]:.3g}" if number == 0 else "" for step in steps]
-        panels = [Panel(_middle(sample[step]), title) for step, title in zip(steps, titles, strict=True)]
+        panels = [Panel(middle_plane(sample[step]), title) for step, title in zip(steps, titles, strict=True)]
         rows.append(Row(f"sample {number}", tuple(panels)))
     return draw_grid(rows, spec, _scale(rows, trajectory[:, -1]))
 
@@ -127,7 +127,7 @@ def _slices(fields: Fields, titles: Sequence[str], name: str, depth: int) -> Row
     return Row(f"{name}\nplane {depth + 1} of {fields.shape[-1]}".strip(), tuple(panels))
 
 
-def _middle(field: Fields) -> Fields:
+def middle_plane(field: Fields) -> Fields:
     """A field, or the slice of a volume a quarter deep."""
     return field[:, :, field.shape[2] // 4] if field.ndim == 3 else field
 

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 __all__ = [
+    "DIFFERENCE_MAP",
     "FIELD_MAP",
     "GENERATED_COLORS",
     "PAGE_WIDTH",
@@ -38,6 +39,8 @@ GENERATED_COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B
 """Okabe-Ito, without black and the yellow that is lost on white."""
 
 FIELD_MAP = "magma"
+DIFFERENCE_MAP = "RdBu_r"
+"""For fields around zero: both ends are told apart by readers with colour vision deficiencies."""
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 

@@ -31,6 +31,7 @@ from rhodiff.stages.comparison_set import ComparisonSet
 from rhodiff.stages.comparison_space import ComparisonSpace
 from rhodiff.stages.evaluate import evaluation_tasks, read_evaluation
 from rhodiff.stages.reference import is_matched, pair_with_reference
+from rhodiff.stages.report_denoising import denoising_figures, denoising_numbers, denoising_warnings
 from rhodiff.stages.report_facts import cost_facts, data_facts, environment_facts
 from rhodiff.stages.report_files import WrittenReport, write_report_files
 from rhodiff.stages.sweep import Cell, describe_condition
@@ -102,6 +103,8 @@ def _content(
         training=_training_figures(workspace),
         cells=tuple(_row(workspace, cell, one, events, shown=cell is shown_cell) for cell, one in found),
         trajectory=_trajectory_figures(workspace, samples),
+        denoising=denoising_figures(workspace),
+        denoising_numbers=denoising_numbers(workspace),
         data=data_facts(workspace),
         costs=cost_facts(events),
         configuration=dump_experiment(workspace.experiment),
@@ -137,6 +140,7 @@ def _warnings(
             "smaller than them is a claim."
         )
     found += [_own_difference(one) for one in training.bins.values() if _differs(one.mean_absolute)]
+    found += denoising_warnings(workspace)
     failed = int((~workspace.store.valid).sum())
     if failed:
         found.append(f"{failed} fields of the data set could not be made; they are masked.")

@@ -12,10 +12,11 @@ from rhodiff.statistics.denoised import (
     EstimateScores,
     compare_correlations,
     mean_estimate,
-    relative_error,
     residual_correlation,
+    rms_ratio,
     score_denoised,
 )
+from rhodiff.statistics.denoised_set import DenoisedSet, DenoisingSummary, summarise_denoising
 from rhodiff.statistics.estimate import Estimate
 from rhodiff.statistics.mean_test import MeanTest, hotelling
 from rhodiff.statistics.measurement import Measurement
@@ -79,6 +80,8 @@ __all__ = [
     "CorrelationLengths",
     "CosmicVarianceDistance",
     "CrossSpectrum",
+    "DenoisedSet",
+    "DenoisingSummary",
     "Estimate",
     "EstimateScores",
     "GroupSums",
@@ -148,12 +151,13 @@ __all__ = [
     "power_spectrum",
     "quantiles",
     "rank_candidates",
-    "relative_error",
     "residual_correlation",
+    "rms_ratio",
     "samples_needed",
     "score_denoised",
     "sliced_wasserstein",
     "starlet",
+    "summarise_denoising",
     "value_density",
     "wasserstein_1",
     "wavelet_l1",

@@ -33,8 +33,8 @@ __all__ = [
     "EstimateScores",
     "compare_correlations",
     "mean_estimate",
-    "relative_error",
     "residual_correlation",
+    "rms_ratio",
     "score_denoised",
 ]
 
@@ -151,20 +151,22 @@ def mean_estimate(values: Float, groups: NDArray[np.int64], *, resamples: int, s
     return [Estimate(float(mean), float(error)) for mean, error in zip(sums.mean(), errors, strict=True)]
 
 
-def relative_error(rmse: Float, noise: Float, groups: NDArray[np.int64], *, resamples: int, seed: int) -> Estimate:
-    """Root-mean-square error over all fields, divided by that of the noise, with its bootstrap error.
+def rms_ratio(
+    numerator: Float, denominator: Float, groups: NDArray[np.int64], *, resamples: int, seed: int
+) -> Estimate:
+    """Root of the ratio of two mean squares over all fields, with its bootstrap error.
 
     Args:
-        rmse: of each field, ``[field]``.
-        noise: root-mean-square noise of each, ``[field]``.
+        numerator: e.g. root-mean-square error of each field, ``[field]``.
+        denominator: e.g. that of the noise, ``[field]``.
         groups: independent group of each field, ``[field]``.
         resamples: bootstrap resamples.
         seed: of the bootstrap.
     """
-    sums = _group_sums(np.stack([rmse**2, noise**2], axis=1), groups)
+    sums = _group_sums(np.stack([numerator**2, denominator**2], axis=1), groups)
     drawn = sums.resampled_means(resamples, seed, REFERENCE)
-    value = np.sqrt(sums.mean()[0] / sums.mean()[1])
-    return Estimate(float(value), float(np.sqrt(drawn[:, 0] / drawn[:, 1]).std(ddof=1)))
+    above, below = sums.mean()
+    return Estimate(float(np.sqrt(above / below)), float(np.sqrt(drawn[:, 0] / drawn[:, 1]).std(ddof=1)))
 
 
 def _group_sums(values: Float, groups: NDArray[np.int64]) -> GroupSums:
