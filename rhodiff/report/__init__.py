@@ -1,5 +1,11 @@
 """Figures and the self-contained HTML report, made from plain records and arrays."""
 
+from rhodiff.report.checkpoints import (
+    checkpoint_ratios_figure,
+    report_checkpoint_ratios,
+    report_spread,
+    spread_figure,
+)
 from rhodiff.report.content import CellRow, Fact, KeyNumber, ReportContent, ReportFigure
 from rhodiff.report.curves import distribution_figure, spectrum_figure
 from rhodiff.report.document import render_report
@@ -17,15 +23,19 @@ from rhodiff.report.further import further_numbers, further_statistics, report_f
 from rhodiff.report.headline import headline_numbers, sizes_sentence
 from rhodiff.report.loss import TrainingCurve, loss_figure
 from rhodiff.report.number_format import format_estimate, format_number, format_seconds
+from rhodiff.report.ranking import RankedRow, RankingTable, tabulate_ranking
 from rhodiff.report.sheets import data_sheet, sample_sheet, trajectory_figure
 
 __all__ = [
     "CellRow",
     "Fact",
     "KeyNumber",
+    "RankedRow",
+    "RankingTable",
     "ReportContent",
     "ReportFigure",
     "TrainingCurve",
+    "checkpoint_ratios_figure",
     "columns_to_csv",
     "comparison_csv",
     "data_sheet",
@@ -42,15 +52,19 @@ __all__ = [
     "headline_numbers",
     "loss_figure",
     "render_report",
+    "report_checkpoint_ratios",
     "report_distribution",
     "report_functionals",
     "report_further",
     "report_loss",
     "report_samples",
     "report_spectrum",
+    "report_spread",
     "report_trajectory",
     "sample_sheet",
     "sizes_sentence",
     "spectrum_figure",
+    "spread_figure",
+    "tabulate_ranking",
     "trajectory_figure",
 ]

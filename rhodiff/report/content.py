@@ -7,6 +7,7 @@ formatted by the document.
 from dataclasses import dataclass, fields
 
 from rhodiff.report.encoding import Pictures
+from rhodiff.report.ranking import RankingTable
 from rhodiff.statistics.estimate import Estimate
 
 __all__ = ["CellRow", "Fact", "KeyNumber", "ReportContent", "ReportFigure"]
@@ -124,11 +125,11 @@ class ReportContent:
         distributions: distributions of the values.
         functionals: Minkowski functionals.
         further: all other statistics.
+        selection: rankings of the checkpoints.
+        checkpoints: figures of several checkpoints.
         training: loss curves.
         cells: the sweep.
         trajectory: denoised estimates along the sampling.
-        denoising: noisy fields of the data, denoised.
-        denoising_numbers: headline numbers of these.
         data: provenance of the data: source, split, conventions, references.
         costs: wall and CPU seconds, rates, parameters.
         configuration: the resolved experiment file, YAML.
@@ -147,11 +148,11 @@ class ReportContent:
     distributions: tuple[ReportFigure, ...] = ()
     functionals: tuple[ReportFigure, ...] = ()
     further: tuple[ReportFigure, ...] = ()
+    selection: tuple[RankingTable, ...] = ()
+    checkpoints: tuple[ReportFigure, ...] = ()
     training: tuple[ReportFigure, ...] = ()
     cells: tuple[CellRow, ...] = ()
     trajectory: tuple[ReportFigure, ...] = ()
-    denoising: tuple[ReportFigure, ...] = ()
-    denoising_numbers: tuple[Fact, ...] = ()
     data: tuple[Fact, ...] = ()
     costs: tuple[Fact, ...] = ()
     configuration: str = ""

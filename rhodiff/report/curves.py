@@ -2,9 +2,8 @@
 
 Bands and bars, everywhere: the wide light band holds the central 68 per cent of single reference fields (cosmic
 variance; percentiles, as the power of few modes is far from normal), the narrow one the standard error of the
-reference mean; bars of generated points are the standard error of the plotted number, in a ratio the errors of both
-sets together. Guide lines of ratios are at 5 and 10 per cent. A point outside the range of its panel is drawn as a
-triangle on the border.
+reference mean; bars of generated points are the standard error of the plotted number. Ratios:
+:mod:`rhodiff.report.ratio_panel`.
 
 Comparisons are given by name, in the order of the legend; all share one reference.
 """
@@ -19,6 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from rhodiff.errors import DataError
+from rhodiff.report.ratio_panel import draw_ratios, point_style
 from rhodiff.report.style import (
     REFERENCE_COLOR,
     TRAINING_COLOR,
@@ -35,14 +35,8 @@ __all__ = ["distribution_figure", "spectrum_figure"]
 
 Float = NDArray[np.float64]
 
-WELL_MEASURED = 0.1
-"""Relative error of the bins that set the range of a ratio panel, beside those that differ by 3σ."""
-
 DECADES = 1e10
 """Largest range of a logarithmic axis; what lies below is rounding."""
-
-WIDEST = 100.0
-"""Largest half-range of a ratio panel, per cent."""
 
 
 def spectrum_figure(
@@ -67,7 +61,7 @@ def spectrum_figure(
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
         top.set(xscale="log", yscale="log", ylabel=label(first.value_name, first.value_unit))
         _draw_sets(top, comparisons)
-        _draw_ratios(bottom, comparisons, training)
+        draw_ratios(bottom, comparisons, training)
         bottom.set_xlabel(label(first.axis_name, first.axis_unit))
         _limit_spectrum(top, comparisons)
         if nyquist is not None:
@@ -95,18 +89,18 @@ def distribution_figure(
     """
     first = _first(densities)
     with typography():
-        figure = new_figure(4.6)
+        figure = new_figure(5.0)
         grid = figure.add_gridspec(2, 2, width_ratios=[2, 1], height_ratios=[2, 1])
         top = figure.add_subplot(grid[0, 0])
         bottom = figure.add_subplot(grid[1, 0], sharex=top)
         top.set(yscale="log", ylabel=label(first.value_name, first.value_unit))
         top.tick_params(labelbottom=False)
         _draw_sets(top, densities)
-        _draw_ratios(bottom, densities, training)
+        draw_ratios(bottom, densities, training)
         bottom.set_xlabel(label(first.axis_name, first.axis_unit))
         _limit_density(top, densities)
         _name_training(top, training)
-        top.legend(loc="lower center")
+        figure.legend(*top.get_legend_handles_labels(), loc="outside upper left", ncols=2)
         _draw_quantiles(figure.add_subplot(grid[:, 1]), values)
     return figure
 
@@ -127,14 +121,9 @@ def _draw_sets(axes: Axes, comparisons: Mapping[str, BinnedComparison]) -> None:
     axes.plot(axis, reference.mean, color=REFERENCE_COLOR, label="reference mean, standard error")
     for (name, one), (color, dash) in zip(comparisons.items(), line_styles(), strict=False):
         mean = np.where(one.generated.mean > 0, one.generated.mean, np.nan)
-        style = _points(axis) | {"color": color, "linestyle": dash}
+        style = point_style(axis) | {"color": color, "linestyle": dash}
         axes.errorbar(axis, mean, one.generated.error, label=f"{name}: mean, standard error", **style)
     mark_axes(axes)
-
-
-def _points(axis: Float) -> dict[str, Any]:
-    """Size of points with bars; small where there are many."""
-    return {"marker": "o", "markersize": 2.8 if len(axis) <= 40 else 1.6, "elinewidth": 0.9, "linewidth": 0.9}
 
 
 def _band(
@@ -146,60 +135,10 @@ def _band(
     )
 
 
-def _draw_ratios(axes: Axes, comparisons: Mapping[str, BinnedComparison], training: BinnedComparison | None) -> None:
-    first = _first(comparisons)
-    for percent, pattern in ((5, (4, 3)), (10, (1, 2))):
-        for height in (-percent, percent):
-            axes.axhline(height, color="#666666", linewidth=0.6, linestyle=(0, pattern))
-    error = 100 * first.reference.error / np.where(first.reference.mean > 0, first.reference.mean, np.nan)
-    axes.fill_between(first.axis, -error, error, color=REFERENCE_COLOR, alpha=0.2, linewidth=0)
-    axes.axhline(0, color=REFERENCE_COLOR, linewidth=0.8)
-    half = _half_range(comparisons)
-    if training is not None:
-        difference = 100 * training.relative_difference
-        axes.plot(training.axis, difference, color=TRAINING_COLOR, linewidth=1.1)
-    for one, (color, dash) in zip(comparisons.values(), line_styles(), strict=False):
-        _draw_ratio(axes, one, color, dash, half)
-    axes.set(ylim=(-half, half), ylabel="generated /\nreference − 1 [%]")
-    mark_axes(axes)
-
-
 def _name_training(axes: Axes, training: BinnedComparison | None) -> None:
     """Put the line of the ratio panel into the legend above it."""
     if training is not None:
         axes.plot([], [], color=TRAINING_COLOR, linewidth=1.1, label="training fields (below)")
-
-
-def _draw_ratio(axes: Axes, one: BinnedComparison, color: str, dash: str, half: float) -> None:
-    difference, error = 100 * one.relative_difference, 100 * one.relative_error
-    inside = np.abs(difference) <= half
-    axes.errorbar(
-        one.axis, np.where(inside, difference, np.nan), error, **_points(one.axis), color=color, linestyle=dash
-    )
-    for outside, border, marker in ((difference > half, half, "^"), (difference < -half, -half, "v")):
-        if np.any(outside):
-            position = one.axis[outside]
-            axes.plot(position, np.full_like(position, border), marker, color=color, markersize=4, clip_on=False)
-
-
-def _half_range(comparisons: Mapping[str, BinnedComparison]) -> float:
-    """Half of the range of a ratio panel in per cent: room for the better measured half of the bins, at least 12."""
-    largest = 12.0
-    for one in comparisons.values():
-        known = np.isfinite(one.relative_difference) & np.isfinite(one.relative_error) & _known_error(one)
-        error = np.where(np.isfinite(one.relative_error), one.relative_error, 0)
-        usual = float(np.median(error[known])) if known.any() else 0.0
-        small = error <= np.fmax(max(WELL_MEASURED, 1.2 * usual), np.abs(one.relative_difference) / 3)
-        sure = np.isfinite(one.relative_difference) & small & _known_error(one)
-        reach = np.abs(one.relative_difference[sure]) + error[sure]
-        largest = max(largest, 110 * float(np.max(reach, initial=0)))
-    return min(largest, WIDEST)
-
-
-def _known_error(one: BinnedComparison) -> NDArray[np.bool_]:
-    """Bins whose error is known; all of them where none is, as in a set of a single group."""
-    known = np.isfinite(one.relative_error)
-    return known if np.any(known) else ~known
 
 
 def _limit_spectrum(axes: Axes, comparisons: Mapping[str, BinnedComparison]) -> None:

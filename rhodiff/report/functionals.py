@@ -18,6 +18,7 @@ from rhodiff.errors import DataError
 from rhodiff.report.content import KeyNumber, ReportFigure
 from rhodiff.report.encoding import columns_to_csv, encode_curves
 from rhodiff.report.headline import sizes_sentence
+from rhodiff.report.ratio_panel import draw_guides
 from rhodiff.report.style import (
     REFERENCE_COLOR,
     TRAINING_COLOR,
@@ -68,7 +69,9 @@ def functional_figure(functionals: Functionals, *, training: Sequence[BinnedComp
         if any(one is not None for one in own):
             handles.append(panels[1, 0].plot([], [], color=TRAINING_COLOR, linewidth=1.1)[0])
             names.append("training fields (below)")
-        figure.legend(handles, names, loc="outside upper center", ncols=3)
+        figure.legend(handles, names, loc="outside upper center", ncols=2)
+        one = next(iter(functionals[0].values()))
+        figure.supxlabel(label(one.axis_name, one.axis_unit), fontsize=9)
     return figure
 
 
@@ -90,7 +93,7 @@ def report_functionals(
         f"of neighbouring cells a field. {sizes_sentence(one.sizes)} Light band: central 68 % of single reference "
         "fields (cosmic variance); dark band: standard error of the reference mean. Lower panels: difference of the "
         "means in per cent of the largest absolute reference mean; bars are its standard error (both sets, bootstrap "
-        f"over independent groups), the band is the reference's share. {note}"
+        f"over independent groups), the band is the reference's share; guide lines at ±5 and ±10 %. {note}"
     )
     channel = "" if one.channel == "value" else f": {one.channel}"
     title = f"Minkowski functionals{channel}"
@@ -146,15 +149,20 @@ def _draw_differences(
     scale = np.full_like(mean, mean.max(initial=0)) if first.relative_to == "peak" else mean
     share = np.divide(100 * first.reference.error, scale, out=np.zeros_like(mean), where=scale > 0)
     axes.fill_between(first.axis, -share, share, color=REFERENCE_COLOR, alpha=0.2, linewidth=0)
-    axes.axhline(0, color=REFERENCE_COLOR, linewidth=0.8)
+    draw_guides(axes)
     if training is not None:
         axes.plot(training.axis, 100 * training.relative_difference, color=TRAINING_COLOR, linewidth=1.1)
     for one, (color, dash) in zip(comparisons.values(), line_styles(), strict=False):
         axes.errorbar(one.axis, 100 * one.relative_difference, 100 * one.relative_error, **_bars(color, dash))
-    half = max(LEAST_HALF_RANGE, *(abs(limit) for limit in axes.get_ylim()))
+    half = max(LEAST_HALF_RANGE, *(_reach(one) for one in comparisons.values()))
     relative = "Δ / peak [%]" if first.relative_to == "peak" else "Δ [%]"
-    axes.set(ylim=(-half, half), ylabel=relative, xlabel=label(first.axis_name, first.axis_unit))
+    axes.set(ylim=(-half, half), ylabel=relative)
     mark_axes(axes)
+
+
+def _reach(one: BinnedComparison) -> float:
+    """How far a set's points with their bars are from zero, per cent, and a little more."""
+    return 110 * float(np.nanmax(np.abs(one.relative_difference) + np.nan_to_num(one.relative_error), initial=0))
 
 
 def _bars(color: str, dash: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from rhodiff.errors import DataError
@@ -85,5 +86,9 @@ def _draw_loss(axes: Axes, curve: TrainingCurve) -> None:
     axes.set(xscale="log", ylabel="loss")
     if np.min(curve.loss) > 0:
         axes.set_yscale("log")
+        if np.max(curve.loss) < 10 * np.min(curve.loss):
+            plain = FuncFormatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_major_formatter(plain)
+            axes.yaxis.set_minor_formatter(plain)
     axes.legend(loc="best")
     mark_axes(axes)
