@@ -130,6 +130,8 @@ class ReportContent:
         training: loss curves.
         cells: the sweep.
         trajectory: denoised estimates along the sampling.
+        denoising: noisy fields of the data, denoised.
+        denoising_numbers: headline numbers of these.
         data: provenance of the data: source, split, conventions, references.
         costs: wall and CPU seconds, rates, parameters.
         configuration: the resolved experiment file, YAML.
@@ -153,6 +155,8 @@ class ReportContent:
     training: tuple[ReportFigure, ...] = ()
     cells: tuple[CellRow, ...] = ()
     trajectory: tuple[ReportFigure, ...] = ()
+    denoising: tuple[ReportFigure, ...] = ()
+    denoising_numbers: tuple[Fact, ...] = ()
     data: tuple[Fact, ...] = ()
     costs: tuple[Fact, ...] = ()
     configuration: str = ""

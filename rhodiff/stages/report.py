@@ -27,6 +27,7 @@ from rhodiff.stages.report_curves import (
     further_figures,
     spectrum_figures,
 )
+from rhodiff.stages.report_denoising import denoising_figures, denoising_numbers, denoising_warnings
 from rhodiff.stages.report_facts import cost_facts, data_facts, environment_facts
 from rhodiff.stages.report_files import WrittenReport, write_report_files
 from rhodiff.stages.report_pictures import sample_figures, training_figures, trajectory_figures
@@ -100,6 +101,8 @@ def _content(
             _row(workspace, one, compared, events, shown=one.identity == cell.identity) for one, compared in found
         ),
         trajectory=trajectory_figures(workspace, samples),
+        denoising=denoising_figures(workspace),
+        denoising_numbers=denoising_numbers(workspace),
         data=data_facts(workspace),
         costs=cost_facts(events),
         configuration=dump_experiment(workspace.experiment),
@@ -153,6 +156,7 @@ def _warnings(
             "smaller than them is a claim."
         )
     found += [_own_difference(one) for one in training.bins.values() if _differs(one.mean_absolute)]
+    found += denoising_warnings(workspace)
     failed = int((~workspace.store.valid).sum())
     if failed:
         found.append(f"{failed} fields of the data set could not be made; they are masked.")
