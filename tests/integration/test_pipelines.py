@@ -55,7 +55,7 @@ class Page(HTMLParser):
 
 
 def run_pipeline(lab: Lab, *, again: bool = False) -> Page:
-    """The pipeline to its report, which must be whole and self-contained; and the report again, which says the same."""
+    """The pipeline to its report, which must be whole and self-contained, and come out the same again."""
     ended = lab.do("run", "pipeline", "--json")
     assert "Traceback" not in ended.err
     value = ended.value

@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from submitted import hand_over, make_plan, submitted
@@ -44,7 +45,7 @@ def submit(tmp_path, monkeypatch):
 
 def wait_for_end(folder):
     while not read_piece_state(folder.local_record(0)).is_over:
-        pass
+        time.sleep(0.02)
 
 
 def test_the_log_of_what_failed_is_shown_with_its_job_and_reason(call, submit):
@@ -77,7 +78,7 @@ def test_a_job_that_waits_says_why_there_is_no_log(call, submit):
 
 
 def test_following_shows_all_lines_until_the_job_ends(call, submit):
-    submit("sleep 1; echo one; sleep 1; echo two")
+    submit("sleep 0.3; echo one; sleep 0.3; echo two")
     ended = call("logs", "--follow")
     assert ended.code == 0
     assert [line for line in ended.out.splitlines() if line in ("one", "two")] == ["one", "two"]
@@ -108,7 +109,7 @@ def test_what_would_be_cancelled_is_shown_and_left_alone(call, submit):
 def test_what_is_cancelled_is_counted_and_ended(call, submit):
     folder, _ = submit("[ ${0%/*} = 0 ] || sleep 60", 2)
     while not folder.done(0).exists():
-        pass
+        time.sleep(0.02)
     ended = call("cancel", "last")
     assert ended.out.splitlines()[0] == "cancelled submission 1 (prepare): 1 running; 1 done stays done"
     wait_for_end(folder)
@@ -157,7 +158,7 @@ def test_the_log_of_the_stage_that_runs_is_shown_not_that_of_the_stages_that_wai
     _, first = submit("echo here it is; sleep 60")
     submit("true", after=[f"afterok:{first}"])
     while "here it is" not in call("logs").out:
-        pass
+        time.sleep(0.02)
     assert call("logs").out.startswith("==> submission 1 (prepare)")
 
 
