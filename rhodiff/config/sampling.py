@@ -35,6 +35,8 @@ class Sampling(Section):
     """Fields that go through the network together. Fixed, because the batch size changes the last bits."""
     shard_length: Count = 64
     """Fields in one file of a store; a task owns whole shards."""
+    skip_damaged: Annotated[bool, Operational] = False
+    """Leave damaged checkpoints out, with a warning, instead of ending."""
     threads: Annotated[int | None, Operational] = None
     """CPU threads of a task; None: ``runtime.threads``."""
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rhodiff.errors import DataError
 from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.runtime.devices import configure_torch, resolve_device
 from rhodiff.runtime.places import Place
@@ -21,6 +22,7 @@ from rhodiff.stages.workspace import Workspace
 from rhodiff.store.field_store import num_shards, open_fields, shard_range
 from rhodiff.store.field_writing import create_fields, write_shard
 from rhodiff.store.files import read_marker, write_marker
+from rhodiff.training.checkpoints import Checkpoint, CheckpointFolder
 from rhodiff.training.restored import RestoredModel
 
 __all__ = ["SampleTask", "sample_sweep", "sample_tasks"]
@@ -74,6 +76,8 @@ def sample_sweep(
         workspace.observer.note(f"samples: all {len(tasks)} shards done before")
     _run_tasks(workspace, todo, device)
     cells = list({task.cell.identity: task.cell for task in everything}.values())
+    left_out = {cell.identity for cell in cells} - {cell.identity for cell in sweep_cells(workspace)}
+    cells = [cell for cell in cells if cell.identity not in left_out]
     unfinished = [cell for cell in cells if not is_sampled(workspace, cell)]
     if unfinished:
         workspace.observer.note(f"samples: {len(unfinished)} of {len(cells)} cells still lack shards")
@@ -82,18 +86,32 @@ def sample_sweep(
 
 def _run_tasks(workspace: Workspace, tasks: Sequence[SampleTask], device: torch.device) -> None:
     """Run the tasks, keeping one network loaded as long as the checkpoint stays the same."""
-    loaded: tuple[str, RestoredModel] | None = None
+    loaded: tuple[str, RestoredModel | None] | None = None
     weights = workspace.experiment.sampling.weights
     started = time.perf_counter()
     with listen_for_stop() as stop:
         for done, task in enumerate(tasks, 1):
             digest = task.cell.checkpoint.digest
             if loaded is None or loaded[0] != digest:
-                loaded = (digest, load_network(workspace, task.cell.checkpoint, weights, device))
+                loaded = (digest, _load(workspace, task.cell.checkpoint, weights, device))
+            if loaded[1] is None:
+                continue
             _run_task(workspace, task, loaded[1])
             left_s = (time.perf_counter() - started) / done * (len(tasks) - done)
             workspace.observer.progress(done, len(tasks), f"{task.cell.describe()}, {left_s:.0f} s left")
             stop.leave_between(done, len(tasks))
+
+
+def _load(workspace: Workspace, checkpoint: Checkpoint, weights: str, device: torch.device) -> RestoredModel | None:
+    """The network of a checkpoint; None if it is damaged and such ones are to be left out."""
+    try:
+        return load_network(workspace, checkpoint, weights, device)
+    except DataError as error:
+        if not workspace.experiment.sampling.skip_damaged:
+            raise DataError(f"{error}. Restore it, or leave damaged ones out with sampling.skip_damaged") from error
+        CheckpointFolder(workspace.run_folder.checkpoints).record_damage(checkpoint, str(error))
+        workspace.observer.warn(f"{checkpoint.name} is left out: {error}")
+        return None
 
 
 def _run_task(workspace: Workspace, task: SampleTask, model: RestoredModel) -> None:

@@ -117,7 +117,9 @@ def sweep_cells(workspace: Workspace) -> list[Cell]:
         DataError: if a checkpoint is not there.
     """
     settings = workspace.experiment.sampling
-    checkpoints = find_checkpoints(workspace, settings.checkpoints, "sampling.checkpoints")
+    checkpoints = find_checkpoints(
+        workspace, settings.checkpoints, "sampling.checkpoints", skip_damaged=settings.skip_damaged
+    )
     conditions = [None] if settings.conditions == "reference" else list(settings.conditions)
     axes = product(checkpoints, conditions, settings.samplers, settings.evaluations, settings.seeds)
     return [Cell(_identity(workspace, *values), *values) for values in axes]

@@ -14,7 +14,11 @@ __all__ = ["find_checkpoints", "load_network"]
 
 
 def find_checkpoints(
-    workspace: Workspace, wanted: Literal["last", "all"] | tuple[int, ...], key: str
+    workspace: Workspace,
+    wanted: Literal["last", "all"] | tuple[int, ...],
+    key: str,
+    *,
+    skip_damaged: bool = False,
 ) -> list[Checkpoint]:
     """The checkpoints that a stage works on, the earliest first.
 
@@ -22,13 +26,20 @@ def find_checkpoints(
         workspace: the experiment.
         wanted: their iterations.
         key: key path of that setting, for the error.
+        skip_damaged: leave damaged ones out, with a warning.
 
     Raises:
-        DataError: if a checkpoint is not there.
+        DataError: if a checkpoint is not there, or damaged as far as can be told without reading it.
     """
     training = workspace.experiment.training
     common = decay_start(training.optimizer, training.iterations)
-    found = CheckpointFolder(workspace.run_folder.checkpoints).list(training.iterations, common)
+    folder = CheckpointFolder(workspace.run_folder.checkpoints)
+    damaged = folder.damaged(training.iterations, common)
+    found = [c for c in folder.list(training.iterations, common) if c not in damaged]
+    concerned = {c: why for c, why in damaged.items() if _is_wanted(c, wanted, found)}
+    if concerned:
+        _tell_damaged(workspace, concerned, key, skip=skip_damaged)
+        wanted = wanted if isinstance(wanted, str) else tuple(set(wanted) - {c.iteration for c in concerned})
     if not found:
         raise DataError(f"{workspace.run_folder.path} has no checkpoint yet: run 'rhodiff-hpc run train'")
     if wanted == "all":
@@ -43,6 +54,24 @@ def find_checkpoints(
     if missing:
         raise DataError(f"{key}: there is none of iteration {missing}; there are {[c.iteration for c in found]}")
     return [c for c in found if c.iteration in wanted]
+
+
+def _is_wanted(
+    checkpoint: Checkpoint, wanted: Literal["last", "all"] | tuple[int, ...], others: list[Checkpoint]
+) -> bool:
+    if wanted == "last":
+        return not others or checkpoint.iteration > others[-1].iteration
+    return wanted == "all" or checkpoint.iteration in wanted
+
+
+def _tell_damaged(workspace: Workspace, damaged: dict[Checkpoint, str], key: str, *, skip: bool) -> None:
+    listed = "; ".join(f"{checkpoint.path}: {why}" for checkpoint, why in damaged.items())
+    if not skip:
+        raise DataError(
+            f"{key}: {len(damaged)} damaged checkpoint{'s' * (len(damaged) > 1)} ({listed}). Restore them, name the "
+            f"others alone, or leave damaged ones out with sampling.skip_damaged"
+        )
+    workspace.observer.warn(f"left out, since damaged: {listed}")
 
 
 def load_network(workspace: Workspace, checkpoint: Checkpoint, weights: str, device: torch.device) -> RestoredModel:

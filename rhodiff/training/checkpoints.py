@@ -97,6 +97,38 @@ class CheckpointFolder:
             named = [c for c in named if c.is_on_the_way(horizon, last_common)]
         return sorted(named, key=lambda c: (c.iteration, c.horizon or 0))
 
+    def damaged(self, horizon: int, last_common: int) -> dict[Checkpoint, str]:
+        """Checkpoints that cannot be read, and why, as far as can be told without reading all of them.
+
+        Their file is gone, has another size than its marker says, or was found damaged before.
+
+        Args:
+            horizon: see :meth:`list`.
+            last_common: see :meth:`list`.
+        """
+        paths = (marker.with_suffix(".pt") for marker in sorted(self.path.glob("step-*.json")))
+        named = [checkpoint for path in paths if (checkpoint := _described(path)) is not None]
+        found = {c: self._why_damaged(c.path) for c in named if c.is_on_the_way(horizon, last_common)}
+        return {checkpoint: why for checkpoint, why in found.items() if why}
+
+    def _why_damaged(self, path: Path) -> str:
+        marker = _read_marker(path)
+        if marker is None or not path.exists():
+            return "the file is gone"
+        stamp = _stamp(path)
+        if stamp["size"] != marker["size"]:
+            return f"it has {stamp['size']} bytes, its marker says {marker['size']}"
+        record = self._damage_record(path)
+        known = read_json(record) if record.exists() else {}
+        return str(known["reason"]) if known.get("stamp") == stamp else ""
+
+    def record_damage(self, checkpoint: Checkpoint, reason: str) -> None:
+        """Remember that reading a checkpoint showed damage, until its file is replaced."""
+        write_json(self._damage_record(checkpoint.path), {"stamp": _stamp(checkpoint.path), "reason": reason})
+
+    def _damage_record(self, path: Path) -> Path:
+        return self.path / f"damaged-{path.stem}.json"
+
     def load_newest(
         self, horizon: int, last_common: int, warn: Callable[[str], None]
     ) -> tuple[Checkpoint, dict[str, Any]] | None:
@@ -133,6 +165,12 @@ class CheckpointFolder:
             if checkpoint.path not in spared:
                 _marker(checkpoint.path).unlink(missing_ok=True)  # first: a file without marker is none
                 checkpoint.path.unlink(missing_ok=True)
+
+
+def _stamp(path: Path) -> dict[str, int]:
+    """What changes when a file is replaced."""
+    status = path.stat()
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def _described(path: Path) -> Checkpoint | None:

@@ -115,8 +115,10 @@ def test_settings_of_how_are_told_from_settings_of_what():
     }
     assert operational == {
         "Evaluation.block_fields",
+        "Evaluation.selection",
         "Fields.memory_map",
         "Minkowski.quantimpy_python",
+        "Sampling.skip_damaged",
         "Sampling.threads",
         "Training.checkpoint_every",
         "Training.compile",
