@@ -232,7 +232,7 @@ def test_bare_srun_starts_a_training_of_all_its_tasks(lab):
 def test_torchrun_starts_a_training_of_all_its_processes(lab):
     sets = [word for override in lab.overrides for word in ("--set", override)]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    subprocess.run([*command, "-m", "rhodiff.cli", "run", "train", *sets], cwd=lab.folder, check=True, timeout=120)
+    subprocess.run([*command, "-m", "rhodiff.cli", "run", "train", *sets], cwd=lab.folder, check=True, timeout=500)
     assert processes_of_the_training(lab) == [2]
 
 

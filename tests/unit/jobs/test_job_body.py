@@ -40,18 +40,18 @@ class Body:
     def run(self, environment=None, piece=0):
         """Exit code and log."""
         process = self.start(environment, piece)
-        log = process.communicate(timeout=60)[0]
+        log = process.communicate(timeout=300)[0]
         return process.returncode, log
 
     def interrupt(self, number, environment=None):
         """Send a signal once the element works; exit code and log."""
         process = self.start(environment)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while not (self.folder.path / "begun").exists():
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.send_signal(number)
-        log = process.communicate(timeout=60)[0]
+        log = process.communicate(timeout=300)[0]
         return process.returncode, log
 
     def marks(self):

@@ -196,8 +196,8 @@ def test_names_by_id():
 def test_thousands_of_tasks_are_read_at_once():
     one_each = "".join(f"1|{k}|RUNNING|None|n1|1|0:30|1795311718|prepare-aabbccdd-0\n" for k in range(2500))
     ended = "".join(f"1_{k}|COMPLETED|0:0|None|n1|1|5|100|105|prepare-aabbccdd-0\n" for k in range(2500))
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert len(parse_squeue("1|0-2499%50|PENDING|Resources||1|0:00|N/A|prepare-aabbccdd-0\n")) == 2500
     assert len(parse_squeue(one_each)) == 2500
     assert len(newest_attempts(parse_sacct(ended))) == 2500
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1  # 0.1 s of one core; what grows with the square takes far more

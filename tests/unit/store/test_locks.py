@@ -166,7 +166,7 @@ def test_the_owner_keeps_its_lock_young(tmp_path, monkeypatch):
     threads = threading.active_count()
     with hold_lock(path, "work"):
         os.utime(path, (0, 0))
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 120
         while path.stat().st_mtime == 0 and time.monotonic() < deadline:
             time.sleep(0.01)
         assert path.stat().st_mtime > 0
@@ -220,7 +220,7 @@ def test_who_finds_a_lock_gone_does_not_remove_the_next_one(tmp_path, monkeypatc
 
 def test_eight_contenders_that_die_with_the_lock_in_their_hands_lose_no_count(tmp_path):
     write_lock(tmp_path / "lock", host=socket.gethostname(), pid=2**22 + 1)
-    subprocess.run([sys.executable, "-c", CONTEND, str(tmp_path), "12"], check=True, timeout=100)
+    subprocess.run([sys.executable, "-c", CONTEND, str(tmp_path), "12"], check=True, timeout=500)
     assert int((tmp_path / "counter").read_text()) == 8 * 12
 
 
