@@ -40,6 +40,9 @@ __all__ = [
 
 Float = NDArray[np.float64]
 
+ROUNDING = 1e-13
+"""Relative to the largest value: what varies less than this is constant."""
+
 
 @dataclass(frozen=True, eq=False)
 class EstimateScores:
@@ -109,14 +112,15 @@ def residual_correlation(estimate: Float, truth: Float) -> Float:
     Raises:
         DataError: if a truth or a residual does not vary: the correlation is then not defined.
     """
-    residual = _centred(estimate - truth)
-    structure = _centred(truth)
-    norms = np.sqrt(np.sum(residual**2, axis=1) * np.sum(structure**2, axis=1))
-    if not (norms > 0).all():
-        raise DataError(
-            f"field {int(np.argmin(norms))}: its truth or its residual is constant, and correlates with nothing"
-        )
-    return np.asarray(np.sum(residual * structure, axis=1) / norms)
+    residual, structure = _centred(estimate - truth), _centred(truth)
+    rounding = ROUNDING * np.abs(estimate).reshape(len(estimate), -1).max(axis=1) * np.sqrt(structure.shape[1])
+    norms = [np.linalg.norm(cells, axis=1) for cells in (residual, structure)]
+    for name, norm in zip(("residual", "truth"), norms, strict=True):
+        if not (norm > rounding).all():
+            raise DataError(
+                f"field {int(np.argmin(norm - rounding))}: its {name} is constant, and correlates with nothing"
+            )
+    return np.asarray(np.sum(residual * structure, axis=1) / (norms[0] * norms[1]))
 
 
 def compare_correlations(
