@@ -47,7 +47,7 @@ def test_a_job_with_more_cpus_than_there_are_gets_all(slots):
 def test_what_a_killed_process_held_is_free(slots):
     code = (
         "from rhodiff.jobs.local_slots import Slots\nimport time\n"
-        f"held = Slots({CPUS}).take(3)\nopen(1, 'w', closefd=False).write('held\\n')\ntime.sleep(60)\n"
+        f"held = Slots({CPUS}).take(3)\nopen(1, 'w', closefd=False).write('held\\n')\ntime.sleep(3600)\n"
     )
     holder = subprocess.Popen([sys.executable, "-uc", code], stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b"held\n"
