@@ -3,11 +3,13 @@
 Exit codes of our commands: 0 done, 1 to 74 failed, 75 stopped with the state saved, 76 another process was lost. A
 process ended by a signal has 128 + signal (a shell, ``srun``), the bare signal (``mpiexec``), or a negative code
 (seen by its parent). ``srun --kill-on-bad-exit`` ends all processes once the first leaves with another code than 0,
-and then has the greatest code of all: after a request to stop, 143 or 137 beside 75 is the way of the launcher. And
-so is 0: ``srun`` whose step Slurm ends (seen with ``scontrol requeue``) may leave before its processes and forget
+and then has the greatest code of all: 143 of those that it ended hides that of the one that failed, which is in the
+first line that it prints about a task; and after a request to stop, 143 or 137 beside 75 is the way of the launcher.
+So is 0: ``srun`` whose step Slurm ends (seen with ``scontrol requeue``) may leave before its processes and forget
 their codes. Whether all was done by then the next attempt finds out, which has nothing to do then.
 """
 
+import re
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from rhodiff.jobs.submission_plan import BodyRules
 __all__ = ["Ending", "Verdict", "exhaustion", "judge_ending", "speaks_against_node"]
 
 SIGNALS_OF_MPIEXEC = {signal.SIGABRT, signal.SIGBUS, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM}
+FATE_OF_TASK = re.compile(r"srun: error: \S+: tasks? [\d,\[\]-]+: (?:Exited with exit code (\d+)|(.+))")
+"""How ``srun`` says that one of its processes has ended badly."""
 SRUN_WAS_TOLD_TO_END = 15
 STEP_WAS_ENDED = "srun: Job step aborted"
 """What ``srun`` says when it was not its own processes that ended the step."""
@@ -87,6 +91,9 @@ def judge_ending(ending: Ending) -> Verdict:
         return Verdict("stopped", "it stopped early by itself, with its state saved")
     if code == PeerLostError.exit_code:
         return Verdict("again", "the connection to another of its processes was lost", died=True)
+    decided = _first_failure(ending) if number == signal.SIGTERM else None
+    if decided is not None:
+        return Verdict("failed", f"exit code {decided}")
     if number is not None:
         return Verdict("again", f"it was killed by {_name(number)}", died=True)
     if code in NOT_STARTED:
@@ -107,6 +114,16 @@ def exhaustion(attempts: Sequence[Attempt], rules: BodyRules) -> str | None:
 def speaks_against_node(verdict: Verdict, elapsed_s: float, *, progress: bool, rules: BodyRules) -> bool:
     """Whether an attempt died so soon, with nothing done, that its node may be the reason."""
     return verdict.died and elapsed_s < rules.early_death_s and not progress
+
+
+def _first_failure(ending: Ending) -> int | None:
+    """Exit code of the process that failed first and had ``srun`` end all others, if it ended by decision."""
+    fates = (match for line in ending.last_lines if (match := FATE_OF_TASK.search(line)))
+    first = next(fates, None)
+    if first is None or first[1] is None:
+        return None
+    code = int(first[1])
+    return code if code < StoppedEarly.exit_code else None
 
 
 def _signal_of(ending: Ending) -> int | None:

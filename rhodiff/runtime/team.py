@@ -137,24 +137,17 @@ def _world(place: Place) -> "MPI.Intracomm":
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:  # mpi4py raises RuntimeError where it finds no MPI library
-        raise _lacking(
-            place,
+        raise EnvironmentLacksError(
             f"a launcher started {place.world_size} processes, and they need MPI to share this stage: {error}. "
             "Install 'rhodiff[mpi]', or mpi4py beside the MPI of the site; without MPI use --procs, or --part for "
-            "each process",
+            "each process"
         ) from error
     size = MPI.COMM_WORLD.Get_size()
     if size != place.world_size:
         library = " ".join(MPI.Get_library_version().splitlines()[0].split())
-        raise _lacking(
-            place,
+        raise EnvironmentLacksError(
             f"the launcher started {place.world_size} processes, but MPI ({library}) finds {size}: it does not "
             "understand the launcher's PMI. With srun choose another type ('srun --mpi=list' names them, 'mpi' of "
-            "the site profile sets it; MPICH and Intel MPI take pmi2); else use this MPI's own mpiexec",
+            "the site profile sets it; MPICH and Intel MPI take pmi2); else use this MPI's own mpiexec"
         )
     return MPI.COMM_WORLD
-
-
-def _lacking(place: Place, text: str) -> RhodiffError:
-    """What all processes come to by themselves: the first one says it."""
-    return EnvironmentLacksError(text) if place.rank == 0 else PeerEndedError(EnvironmentLacksError.exit_code)

@@ -63,6 +63,27 @@ def test_srun_that_leaves_with_0_after_slurm_ended_its_step_proves_nothing():
     assert judge_ending(Ending(0, "none", stop="SIGTERM")).kind == "done"
 
 
+EXITED = "srun: error: n2: task 2: Exited with exit code {}"
+KILLED = "srun: error: n1: tasks 0-1: Killed"
+TERMINATED = "srun: error: n1: tasks [0,3]: Terminated"
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict"),
+    [
+        ([EXITED.format(5), TERMINATED], Verdict("failed", "exit code 5")),
+        ([EXITED.format(2), EXITED.format(76), TERMINATED], Verdict("failed", "exit code 2")),
+        ([EXITED.format(76), TERMINATED], Verdict("again", "it was killed by SIGTERM", died=True)),
+        ([EXITED.format(75), TERMINATED], Verdict("again", "it was killed by SIGTERM", died=True)),
+        ([KILLED, EXITED.format(1)], Verdict("again", "it was killed by SIGTERM", died=True)),
+        ([TERMINATED], Verdict("again", "it was killed by SIGTERM", died=True)),
+        (["0: Exited with exit code 5"], Verdict("again", "it was killed by SIGTERM", died=True)),
+    ],
+)
+def test_process_that_failed_by_decision_counts_and_not_those_that_srun_then_ended(lines, verdict):
+    assert judge_ending(Ending(143, "srun", last_lines=lines)) == verdict
+
+
 def test_a_stalled_attempt_that_was_ended_is_tried_again_unless_it_finished_meanwhile():
     assert judge_ending(Ending(137, "srun", stop="SIGUSR1", stall_s=60)) == Verdict(
         "again", "no step for 60 s: it was ended"
