@@ -242,7 +242,7 @@ def _plan_denoise(workspace: Workspace) -> StagePlan:
         num_tasks=checkpoints * blocks,
         num_done=_num_denoised(workspace),
         num_files=checkpoints * (blocks * (len(arrays) + 1) + len(arrays) + 2 * KNOWN_ARRAYS + 1),
-        size_bytes=checkpoints * wanted * per_field,
+        size_bytes=checkpoints * blocks * min(settings.block_length, wanted) * per_field,
         remark=f"{wanted} fields of the {settings.split} split, {settings.posterior_samples} draws of each in "
         f"{settings.evaluations} evaluations",
     )
