@@ -6,7 +6,8 @@ from rhodiff.report.checkpoints import (
     report_spread,
     spread_figure,
 )
-from rhodiff.report.content import CellRow, Fact, KeyNumber, ReportContent, ReportFigure
+from rhodiff.report.content import CellRow, Fact, KeyNumber, MeanTestRow, ReportContent, ReportFigure
+from rhodiff.report.copies import copies_facts, copies_figure, copies_verdict, report_copies
 from rhodiff.report.curves import distribution_figure, spectrum_figure
 from rhodiff.report.document import render_report
 from rhodiff.report.encoding import columns_to_csv, figure_to_png, figure_to_svg
@@ -22,23 +23,30 @@ from rhodiff.report.functionals import functional_figure, functional_numbers, re
 from rhodiff.report.further import further_numbers, further_statistics, report_further
 from rhodiff.report.headline import headline_numbers, sizes_sentence
 from rhodiff.report.loss import TrainingCurve, loss_figure
+from rhodiff.report.mean_tests import differences_figure, report_differences, tabulate_tests
 from rhodiff.report.number_format import format_estimate, format_number, format_seconds
-from rhodiff.report.ranking import RankedRow, RankingTable, tabulate_ranking
+from rhodiff.report.ranking import RankedRow, RankingTable, SpreadRow, tabulate_ranking
 from rhodiff.report.sheets import data_sheet, sample_sheet, trajectory_figure
 
 __all__ = [
     "CellRow",
     "Fact",
     "KeyNumber",
+    "MeanTestRow",
     "RankedRow",
     "RankingTable",
     "ReportContent",
     "ReportFigure",
+    "SpreadRow",
     "TrainingCurve",
     "checkpoint_ratios_figure",
     "columns_to_csv",
     "comparison_csv",
+    "copies_facts",
+    "copies_figure",
+    "copies_verdict",
     "data_sheet",
+    "differences_figure",
     "distribution_figure",
     "figure_to_png",
     "figure_to_svg",
@@ -53,6 +61,8 @@ __all__ = [
     "loss_figure",
     "render_report",
     "report_checkpoint_ratios",
+    "report_copies",
+    "report_differences",
     "report_distribution",
     "report_functionals",
     "report_further",
@@ -66,5 +76,6 @@ __all__ = [
     "spectrum_figure",
     "spread_figure",
     "tabulate_ranking",
+    "tabulate_tests",
     "trajectory_figure",
 ]

@@ -14,7 +14,6 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike
 
 from rhodiff.errors import DataError
@@ -23,7 +22,7 @@ from rhodiff.report.encoding import columns_to_csv, encode_curves
 from rhodiff.report.figures import comparison_csv
 from rhodiff.report.ranking import RankingTable
 from rhodiff.report.ratio_panel import GUIDES, draw_guides, draw_ratio, half_range
-from rhodiff.report.style import GENERATED_COLORS, label, line_styles, mark_axes, new_figure, typography
+from rhodiff.report.style import GENERATED_COLORS, label, line_styles, mark_axes, mark_decades, new_figure, typography
 from rhodiff.statistics.comparison import BinnedComparison
 from rhodiff.statistics.estimate import Estimate
 
@@ -94,6 +93,7 @@ def checkpoint_ratios_figure(
             axes.axvline(nyquist, color="#666666", linewidth=0.8, linestyle="-.", label="Nyquist")
         axes.set(xscale="log", ylim=(-half, half), ylabel="generated / reference − 1 [%]")
         axes.set_xlabel(label(chosen.axis_name, chosen.axis_unit))
+        mark_decades(axes.xaxis)
         figure.colorbar(ScalarMappable(norm, colors), ax=axes, label="iteration of the checkpoint", pad=0.02)
         axes.legend(loc="upper left", ncols=2)
         mark_axes(axes)
@@ -109,6 +109,8 @@ def report_spread(table: RankingTable, *, name: str = "checkpoints_spread") -> R
     )
     if table.parts_percent or table.score_percent:
         caption += " Guide lines at 5 and 10 %."
+    if table.note:
+        caption += f" {table.note}"
     condition = f" at {table.condition}" if table.condition else ""
     return ReportFigure(
         name, f"Spread over checkpoints{condition}", encode_curves(spread_figure(table)), caption, _spread_csv(table)
@@ -158,8 +160,7 @@ def _draw_scores(axes: Axes, points: Sequence[_Point], name: str, percent: bool)
     axes.set_ylabel(f"{name}{unit}")
     if min(values) > 0 and max(values) > LOGARITHMIC_FROM * min(values):
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+        mark_decades(axes.yaxis)
     families = sorted({point.family for point in points})
     for family, marker, (color, dash) in zip(families, cycle(MARKERS), line_styles(), strict=False):
         mine = [point for point in points if point.family == family]

@@ -10,7 +10,7 @@ from rhodiff.report.encoding import Pictures
 from rhodiff.report.ranking import RankingTable
 from rhodiff.statistics.estimate import Estimate
 
-__all__ = ["CellRow", "Fact", "KeyNumber", "ReportContent", "ReportFigure"]
+__all__ = ["CellRow", "Fact", "KeyNumber", "MeanTestRow", "ReportContent", "ReportFigure"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,33 @@ class CellRow:
 
 
 @dataclass(frozen=True)
+class MeanTestRow:
+    """One statistic, compared over all its bins together.
+
+    Attributes:
+        statistic: its name, and that of the channel where there are several.
+        reduced_chi_squared: with the full covariance; None where the comparison is not given.
+        p_value: probability of a larger difference if the sets follow one distribution.
+        method: of the p-value.
+        num_bins: bins that have scatter of their own.
+        bins_off: of these, how many are off on their own.
+        scatter_ratio: median over bins of the scatter, generated over reference.
+        training_p_value: the p-value of training fields; None where it is not given.
+        sentence: the result, or why there is none.
+    """
+
+    statistic: str
+    reduced_chi_squared: float | None = None
+    p_value: float | None = None
+    method: str = ""
+    num_bins: int = 0
+    bins_off: int = 0
+    scatter_ratio: float | None = None
+    training_p_value: float | None = None
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """Everything in a report; an empty tuple leaves its section out.
 
@@ -125,6 +152,10 @@ class ReportContent:
         distributions: distributions of the values.
         functionals: Minkowski functionals.
         further: all other statistics.
+        tests: statistics compared over all their bins.
+        differences: each bin of these.
+        memorisation: distances to the training fields.
+        memorisation_facts: verdict and numbers on copies of them.
         selection: rankings of the checkpoints.
         checkpoints: figures of several checkpoints.
         training: loss curves.
@@ -150,6 +181,10 @@ class ReportContent:
     distributions: tuple[ReportFigure, ...] = ()
     functionals: tuple[ReportFigure, ...] = ()
     further: tuple[ReportFigure, ...] = ()
+    tests: tuple[MeanTestRow, ...] = ()
+    differences: tuple[ReportFigure, ...] = ()
+    memorisation: tuple[ReportFigure, ...] = ()
+    memorisation_facts: tuple[Fact, ...] = ()
     selection: tuple[RankingTable, ...] = ()
     checkpoints: tuple[ReportFigure, ...] = ()
     training: tuple[ReportFigure, ...] = ()

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from rhodiff.errors import DataError
@@ -25,6 +24,7 @@ from rhodiff.report.style import (
     label,
     line_styles,
     mark_axes,
+    mark_decades,
     new_figure,
     typography,
 )
@@ -149,9 +149,7 @@ def _limit_spectrum(axes: Axes, comparisons: Mapping[str, BinnedComparison]) -> 
         axes.set_ylim(max(positive.min(), positive.max() / DECADES) / 4, positive.max() * 4)
     axes.set_xlim(first.axis[0] / 1.15, first.axis[-1] * 1.15)
     if first.axis[-1] < 300 * first.axis[0]:
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        mark_decades(axes.xaxis)
 
 
 def _limit_density(axes: Axes, densities: Mapping[str, BinnedComparison]) -> None:

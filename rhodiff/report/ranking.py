@@ -1,13 +1,12 @@
-"""A ranking of checkpoints as a table, and in sentences the spread over them that paper A quotes."""
+"""A ranking of checkpoints, and the spread over them that paper A quotes, as tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rhodiff.report.number_format import format_number
 from rhodiff.statistics.estimate import Estimate
 from rhodiff.statistics.selection import Ranking, Spread
 
-__all__ = ["RankedRow", "RankingTable", "tabulate_ranking"]
+__all__ = ["RankedRow", "RankingTable", "SpreadRow", "tabulate_ranking"]
 
 GOOD = 0.05
 """Of mean |dP/P|: what paper A's best checkpoints reach."""
@@ -41,6 +40,21 @@ class RankedRow:
 
 
 @dataclass(frozen=True)
+class SpreadRow:
+    """One score over the checkpoints of a family, or over the families' means.
+
+    Attributes:
+        over: what it is taken over.
+        spread: the numbers.
+        num_good: checkpoints whose mean |dP/P| is below 5 per cent; None for other scores and for families.
+    """
+
+    over: str
+    spread: Spread
+    num_good: int | None
+
+
+@dataclass(frozen=True)
 class RankingTable:
     """The candidates at one condition.
 
@@ -51,7 +65,9 @@ class RankingTable:
         parts: names of the scores that were combined; empty for a single one.
         parts_percent: show them as per cent.
         rows: the table, first rank first; empty without a ranking.
+        spreads: over checkpoints and families.
         sentences: the result, or why there is no ranking.
+        note: what else must be known of it.
     """
 
     condition: str
@@ -60,11 +76,19 @@ class RankingTable:
     parts: tuple[str, ...] = ()
     parts_percent: bool = False
     rows: tuple[RankedRow, ...] = ()
+    spreads: tuple[SpreadRow, ...] = ()
     sentences: tuple[str, ...] = ()
+    note: str = ""
 
 
 def tabulate_ranking(
-    ranking: Ranking, iterations: Mapping[str, int], *, condition: str = "", percent: bool = True, shown: str = ""
+    ranking: Ranking,
+    iterations: Mapping[str, int],
+    *,
+    condition: str = "",
+    percent: bool = True,
+    shown: str = "",
+    note: str = "",
 ) -> RankingTable:
     """A ranking for readers.
 
@@ -74,6 +98,7 @@ def tabulate_ranking(
         condition: parameters of the samples, as text.
         percent: whether single scores are relative differences.
         shown: name of the candidate of the figures.
+        note: what else must be known of it.
     """
     several = len(ranking.scores) > 1
     rows = tuple(
@@ -97,30 +122,18 @@ def tabulate_ranking(
         parts=ranking.scores if several else (),
         parts_percent=percent,
         rows=rows,
-        sentences=(ranking.sentence(), *(_spread_sentence(ranking, one, percent) for one in ranking.spreads)),
+        spreads=tuple(_spread_row(ranking, one, percent) for one in ranking.spreads),
+        sentences=(ranking.sentence(),),
+        note=note,
     )
 
 
-def _spread_sentence(ranking: Ranking, spread: Spread, percent: bool) -> str:
-    over = spread.over.replace("candidates", "checkpoints")
-    over = f"the means of the {spread.count} families" if over == "families" else f"the {spread.count} {over}"
-    mean, deviation, noise, low, high = (
-        _number(value, percent) for value in (spread.mean, spread.deviation, spread.noise, spread.low, spread.high)
-    )
-    return (
-        f"{spread.score} over {over}: {mean} on average with a standard deviation of {deviation}, of which finite "
-        f"samples alone give {noise}; from {low} to {high}.{_good_ones(ranking, spread, percent)}"
-    )
-
-
-def _good_ones(ranking: Ranking, spread: Spread, percent: bool) -> str:
-    """How many of a family's checkpoints are as good as paper A's best."""
-    if not percent or spread.over == "families" or "dP" not in spread.score:
-        return ""
+def _spread_row(ranking: Ranking, spread: Spread, percent: bool) -> SpreadRow:
+    if spread.over == "families":
+        return SpreadRow(f"means of the {spread.count} families", spread, None)
+    over = f"{spread.count} {spread.over.replace('candidates', 'checkpoints')}"
+    if not percent or "dP" not in spread.score:
+        return SpreadRow(over, spread, None)
     family, position = spread.over.partition(" of ")[2], ranking.scores.index(spread.score)
     good = sum(row.parts[position].value < GOOD for row in ranking.rows if row.family == family)
-    return f" {good or 'None'} of them {'lie' if good != 1 else 'lies'} below {100 * GOOD:g} %."
-
-
-def _number(value: float, percent: bool) -> str:
-    return f"{format_number(100 * value)} %" if percent else format_number(value)
+    return SpreadRow(over, spread, good)

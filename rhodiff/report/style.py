@@ -13,7 +13,9 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 __all__ = [
     "DIFFERENCE_MAP",
@@ -25,6 +27,7 @@ __all__ = [
     "label",
     "line_styles",
     "mark_axes",
+    "mark_decades",
     "new_figure",
     "raise_powers",
     "typography",
@@ -86,6 +89,13 @@ def line_styles() -> Iterator[tuple[str, str]]:
     while True:
         for dash, color in product(("-", "--", ":"), GENERATED_COLORS):
             yield color, dash
+
+
+def mark_decades(axis: Axis) -> None:
+    """Plain numbers at 1, 2 and 5 of each decade, for a logarithmic axis of few decades."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def mark_axes(axes: Axes) -> None:

@@ -37,6 +37,13 @@ from rhodiff.stages.report_selection import (
     optimism_warning,
     ranking_tables,
 )
+from rhodiff.stages.report_verdicts import (
+    copies_warning,
+    difference_figures,
+    mean_test_rows,
+    memorisation_facts,
+    memorisation_figures,
+)
 from rhodiff.stages.selection import rank_checkpoints
 from rhodiff.stages.sweep import Cell, describe_condition
 from rhodiff.stages.workspace import Workspace
@@ -86,6 +93,7 @@ def _content(
         basis=(sizes_sentence(sizes, f"{workspace.experiment.evaluation.reference}-split"),),
         key_numbers=_key_numbers(workspace, shown),
         warnings=(
+            *copies_warning(shown),
             *optimism_warning(workspace, rankings, cell),
             *_warnings(workspace, samples, sizes.reference_groups, training),
         ),
@@ -94,6 +102,10 @@ def _content(
         distributions=distribution_figures(shown),
         functionals=functional_figures(workspace, shown),
         further=further_figures(workspace, shown),
+        tests=mean_test_rows(shown),
+        differences=difference_figures(shown),
+        memorisation=memorisation_figures(shown),
+        memorisation_facts=memorisation_facts(shown),
         selection=ranking_tables(workspace, rankings, cell),
         checkpoints=checkpoint_figures(workspace, rankings, found, cell),
         training=training_figures(workspace),

@@ -1,6 +1,6 @@
 """Figures of a report made from comparisons: spectra, distributions, functionals and all further statistics."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rhodiff.report import (
@@ -11,7 +11,7 @@ from rhodiff.report import (
     report_further,
     report_spectrum,
 )
-from rhodiff.stages.comparison_set import ComparisonSet
+from rhodiff.stages.comparison_set import ComparisonSet, Key
 from rhodiff.stages.sweep import Cell
 from rhodiff.stages.workspace import Workspace
 from rhodiff.statistics import BinnedComparison, nyquist
@@ -22,6 +22,7 @@ __all__ = [
     "functional_figures",
     "functionals_of",
     "further_figures",
+    "in_order",
     "spectrum_figures",
 ]
 
@@ -51,7 +52,7 @@ class ShownCell:
         checkpoint = f"iteration {self.cell.checkpoint.iteration}, " if self.of_several else ""
         return f"generated ({checkpoint}{self.cell.sampler} {self.cell.evaluations})"
 
-    def of(self, statistic: str) -> Mapping[tuple[str, str], BinnedComparison]:
+    def of(self, statistic: str) -> Mapping[Key, BinnedComparison]:
         """Comparisons of one statistic."""
         return {key: one for key, one in self.found.bins.items() if key[0] == statistic}
 
@@ -102,6 +103,12 @@ def further_figures(workspace: Workspace, shown: ShownCell) -> tuple[ReportFigur
         for curves in further_statistics(shown.found.bins, channel).values()
         if len(curves[0].axis) > 1
     )
+
+
+def in_order(keys: Iterable[Key]) -> list[Key]:
+    """Statistics and channels as the report shows them: spectra, distributions, functionals, all others by name."""
+    order = ["power_spectrum", "pixel_distribution", *(f"minkowski_{name}" for name in FUNCTIONAL_ORDER)]
+    return sorted(keys, key=lambda key: (order.index(key[0]) if key[0] in order else len(order), key))
 
 
 def functionals_of(found: ComparisonSet, channel: str) -> list[BinnedComparison]:

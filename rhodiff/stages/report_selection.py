@@ -17,6 +17,11 @@ from rhodiff.statistics import nyquist
 
 __all__ = ["checkpoint_figures", "choose_shown", "optimism_warning", "ranking_tables"]
 
+FLOOR_IS_LIMIT = (
+    "The floor is an upper limit here: samples have the parameters of the reference fields, whose scatter drops out "
+    "of the scores, but not out of the floor."
+)
+
 Found = Sequence[tuple[Cell, ComparisonSet]]
 
 
@@ -68,6 +73,7 @@ def _table(workspace: Workspace, ranking: CheckpointRanking, shown: Cell) -> Ran
         condition=ranking.condition,
         percent=workspace.experiment.evaluation.selection.score != "cosmic_variance",
         shown=next((name for name, cell in ranking.cells.items() if cell.identity == shown.identity), ""),
+        note=FLOOR_IS_LIMIT if ranking.floor_is_limit else "",
     )
 
 

@@ -75,11 +75,13 @@ class CheckpointRanking:
         condition: as text; empty where it is that of the reference, or there is none.
         cells: by the names in the ranking.
         outcome: the ranking, or why there is none.
+        floor_is_limit: the floors of the scores are upper limits, since the parameters are those of the reference.
     """
 
     condition: str
     cells: Mapping[str, Cell]
     outcome: Ranking | str
+    floor_is_limit: bool = False
 
     @property
     def best(self) -> Cell | None:
@@ -151,7 +153,8 @@ def _rank(workspace: Workspace, condition: str, cells: Sequence[Cell]) -> Checkp
             "sampling.checkpoints: all, or name their iterations"
         )
         return CheckpointRanking(condition, named, reason)
-    return CheckpointRanking(condition, named, _outcome(workspace, measured_candidates(workspace, cells)))
+    given = measured_candidates(workspace, cells)
+    return CheckpointRanking(condition, named, _outcome(workspace, given), given.pairing == "all")
 
 
 def _outcome(workspace: Workspace, given: Candidates) -> Ranking | str:

@@ -74,13 +74,13 @@ def test_the_table_holds_the_ranking_as_it_is(table, ranking):
 
 def test_the_spread_over_checkpoints_is_that_of_their_scores(table, ranking):
     values = [row.parts[0].value for row in ranking.rows if row.family == "ddim 10"]
-    mean, deviation = 100 * np.mean(values), 100 * np.std(values, ddof=1)
-    sentence = next(text for text in table.sentences if text.startswith("mean |dP/P| over the 3 checkpoints of ddim"))
-    assert f"{mean:.3g} % on average with a standard deviation of {deviation:.3g} %" in sentence
-    good = sum(value < 0.05 for value in values)
-    assert f"{good or 'None'} of them lie{'s' * (good == 1)} below 5 %." in sentence
-    assert table.sentences[0] == ranking.sentence()
-    assert any("over the means of the 2 families" in text for text in table.sentences)
+    row = next(one for one in table.spreads if one.over == "3 checkpoints of ddim 10" and one.num_good is not None)
+    assert row.spread.mean == pytest.approx(np.mean(values))
+    assert row.spread.deviation == pytest.approx(np.std(values, ddof=1))
+    assert row.num_good == sum(value < 0.05 for value in values)
+    assert [one.num_good for one in table.spreads if "dM" in one.spread.score] == [None] * 3
+    assert any(one.over == "means of the 2 families" for one in table.spreads)
+    assert table.sentences == (ranking.sentence(),)
 
 
 def test_every_checkpoint_is_drawn_once_with_its_error_and_the_floor(table):
@@ -142,7 +142,7 @@ def test_the_table_of_all_spectra_names_each_checkpoint(comparisons):
 def test_the_page_shows_the_table_and_says_why_there_is_none(table):
     why = RankingTable("", sentences=("There is no ranking: one checkpoint.",))
     page = render_report(ReportContent(title="one", summary="two", selection=(table, why)))
-    assert page.count("<tr") == 1 + len(table.rows)
+    assert page.count("<tr") == 2 + len(table.rows) + len(table.spreads)
     assert "There is no ranking: one checkpoint." in page
     assert "sum in units of the floors" in page
     assert 'href="#selection"' in page
