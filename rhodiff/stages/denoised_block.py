@@ -124,8 +124,8 @@ def measure_block(
         DataError: if no field came out finite.
     """
     count = len(seen.truth)
-    mean_is, draws_are = (np.isfinite(values.reshape(count, -1)).all(axis=1) for values in (found.mean, found.draws))
-    valid = mean_is & draws_are
+    finite = [np.isfinite(values.reshape(count, -1)).all(axis=1) for values in (found.mean, found.draws)]
+    valid = np.asarray(np.stack(finite).all(axis=0))
     if not valid.any():
         raise DataError(f"the network makes NaN or infinite values of all {count} fields: did its training diverge?")
     good = _only(seen, valid)

@@ -6,16 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rhodiff.errors import DataError
+from rhodiff.report import format_estimate
 from rhodiff.stages.denoise import DenoiseTask, denoise_tasks, is_denoised
 from rhodiff.stages.denoised_block import ESTIMATES, FILTERS, SCORES, SPECTRA, WIDTHS
 from rhodiff.stages.observation import chosen_fields
 from rhodiff.stages.workspace import Workspace
 from rhodiff.statistics import DenoisedSet, DenoisingSummary, summarise_denoising
+from rhodiff.statistics.denoised_set import COVERAGES
 from rhodiff.store.block_store import open_attributes, read_blocks
 from rhodiff.store.spec import FieldSpec
 from rhodiff.training.checkpoints import Checkpoint
 
-__all__ = ["finished_checkpoints", "read_denoised", "read_examples", "shown_arrays", "summarise"]
+__all__ = [
+    "describe_headline",
+    "finished_checkpoints",
+    "headlines",
+    "read_denoised",
+    "read_examples",
+    "shown_arrays",
+    "summarise",
+]
 
 SHOWN = {
     "truth": "truth",
@@ -93,6 +103,23 @@ def summarise(workspace: Workspace, found: DenoisedSet) -> DenoisingSummary:
     """The headline numbers; errors as the ``evaluation`` section says."""
     settings = workspace.experiment.evaluation
     return summarise_denoising(found, resamples=settings.bootstrap, seed=settings.seed)
+
+
+def headlines(workspace: Workspace) -> dict[str, DenoisingSummary]:
+    """Headline numbers of each checkpoint all of whose fields are denoised, by the identity of its store."""
+    return {one: summarise(workspace, read_denoised(workspace, one)) for one in finished_checkpoints(workspace)}
+
+
+def describe_headline(summary: DenoisingSummary) -> str:
+    """One line for people."""
+    won = format_estimate(summary.contests["posterior_mean"].won, percent=True)
+    error = format_estimate(summary.error["posterior_mean"])
+    covered = ", ".join(format_estimate(found, percent=True) for found in summary.coverage)
+    intervals = " and ".join(f"{100 * probability:g}" for probability in COVERAGES)
+    return (
+        f"{summary.num_fields} fields, {won} won against the matched filter, error {error} of the noise, "
+        f"{covered} of the truths inside intervals of {intervals} %"
+    )
 
 
 def _require_finished(workspace: Workspace, tasks: Sequence[DenoiseTask]) -> None:

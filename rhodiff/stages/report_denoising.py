@@ -10,6 +10,7 @@ from rhodiff.report.denoising_curves import (
 )
 from rhodiff.stages.denoised_results import (
     finished_checkpoints,
+    headlines,
     read_denoised,
     read_examples,
     shown_arrays,
@@ -48,7 +49,7 @@ def denoising_numbers(workspace: Workspace) -> tuple[Fact, ...]:
     if identity is None:
         return ()
     checkpoints = finished_checkpoints(workspace)
-    summaries = {one: summarise(workspace, read_denoised(workspace, one)) for one in checkpoints}
+    summaries = headlines(workspace)
     _, spec = read_examples(workspace, identity, 1)
     others = tuple(
         Fact(

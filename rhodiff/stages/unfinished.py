@@ -67,11 +67,15 @@ def inputs_are_there(workspace: Workspace, stage: str) -> bool:
 
 
 def report_is_current(workspace: Workspace) -> bool:
-    """Whether the report is newer than all statistics that belong into it; its own settings are not looked at."""
+    """Whether the report is newer than all results that belong into it; its own settings are not looked at."""
     if not inputs_are_there(workspace, "report") or not workspace.run_folder.report.exists():
         return False
     made = workspace.run_folder.report.stat().st_mtime
-    markers = [workspace.run_folder.statistics_marker(task.identity) for task in evaluation_tasks(workspace)]
+    run = workspace.run_folder
+    markers = [run.statistics_marker(task.identity) for task in evaluation_tasks(workspace)]
+    if workspace.experiment.denoising is not None:
+        blocks = [run.denoised_marker(task.identity, task.block) for task in denoise_tasks(workspace)]
+        markers += [marker for marker in blocks if marker.exists()]
     return all(marker.stat().st_mtime <= made for marker in markers)
 
 

@@ -70,7 +70,8 @@ class Contest:
     """A denoiser against a filter, by the residual-structure correlation.
 
     Attributes:
-        won: share of the fields in which the denoiser's is closer to zero.
+        won: share of the fields in which the denoiser's is closer to zero. If it is none or all of G groups, no
+            resample shows anything else, and the error is 1 / (G + 1), the share that would still be seen as such.
         gain: mean of the filter's absolute correlation minus the denoiser's.
         num_fields: fields that took part.
         num_groups: independent groups of them.
@@ -138,7 +139,10 @@ def compare_correlations(
     ours, theirs = np.abs(denoised), np.abs(filtered)
     values = np.stack([ours < theirs, theirs - ours], axis=1).astype(np.float64)
     won, gain = mean_estimate(values, groups, resamples=resamples, seed=seed)
-    return Contest(won, gain, len(values), Groups.of(groups, len(values), "denoised").count)
+    num_groups = Groups.of(groups, len(values), "denoised").count
+    if won.value in {0.0, 1.0}:
+        won = Estimate(won.value, 1 / (num_groups + 1))
+    return Contest(won, gain, len(values), num_groups)
 
 
 def mean_estimate(values: Float, groups: NDArray[np.int64], *, resamples: int, seed: int) -> list[Estimate]:

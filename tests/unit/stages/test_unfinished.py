@@ -5,12 +5,14 @@ import os
 import pytest
 
 from rhodiff.config.loading import apply_overrides, parse_experiment
+from rhodiff.stages.denoise import denoise_tasks
 from rhodiff.stages.evaluate import evaluate
 from rhodiff.stages.parts import Part
 from rhodiff.stages.prepare import prepare
 from rhodiff.stages.sample import sample_sweep
 from rhodiff.stages.unfinished import StageTasks, find_tasks, inputs_are_there, report_is_current
 from rhodiff.stages.workspace import Workspace
+from rhodiff.store.files import write_marker
 
 
 @pytest.fixture
@@ -91,3 +93,19 @@ def test_a_report_is_current_until_new_statistics_come(changed):
     assert report_is_current(workspace)
     os.utime(report, (0, 0))
     assert not report_is_current(workspace)
+
+
+def test_a_report_is_current_until_more_fields_are_denoised(changed):
+    workspace = changed("sampling.seeds=[21]", "denoising={split: test, noise: {of: std}, num_fields: 2}")
+    sample_sweep(workspace)
+    evaluate(workspace)
+    report = workspace.run_folder.report
+    report.parent.mkdir(exist_ok=True)
+    report.touch()
+    assert report_is_current(workspace)
+    (task,) = denoise_tasks(workspace)
+    marker = workspace.run_folder.denoised_marker(task.identity, task.block)
+    write_marker(marker, [])
+    os.utime(marker, (report.stat().st_mtime + 9,) * 2)
+    assert not report_is_current(workspace)
+    marker.unlink()

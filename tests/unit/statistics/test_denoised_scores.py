@@ -74,6 +74,11 @@ def test_contest_counts_fields_and_resamples_groups():
     assert found.won.error == pytest.approx(0.25, rel=0.05)
 
 
+def test_contest_that_is_won_everywhere_is_not_free_of_error():
+    found = compare_correlations(np.full(8, 0.1), np.full(8, 0.2), np.arange(8) // 2, resamples=100, seed=0)
+    assert (found.won.value, found.won.error) == (1.0, 0.2)
+
+
 def test_error_of_a_mean_is_that_of_independent_groups():
     """Ten fields of a group that are all alike weigh like one: the error is that of the group means."""
     random = np.random.default_rng(5)
