@@ -53,8 +53,8 @@ class Snapshot:
         for name, shape in shapes.items():
             if np.shape(getattr(self, name)) != shape:
                 raise DataError(
-                    f"snapshot: {name} has the shape {np.shape(getattr(self, name))}; needed are ids [n], masses [n], "
-                    "positions [n, 3] and velocities [n, 3] of one n"
+                    f"snapshot: {name} has the shape {np.shape(getattr(self, name))}; needed are ids [n], masses "
+                    "[n], positions [n, 3] and velocities [n, 3] of one n"
                 )
         order = np.argsort(_whole_numbers(self.ids), kind="stable")
         object.__setattr__(self, "time", float(self.time))

@@ -6,9 +6,9 @@
 
     size = 32 + 36 ndark + 44 nstar
 
-Dark particles come first and are those with ids >= 3e18. Bonsai writes one file a rank, ``BASE_00001.2500-0``, whose
-particles are in no particular order. Masses, positions, velocities, ids and the time come back bit for bit. ``metals``
-and ``tform`` mean nothing to Bonsai nor to us: they are not kept, and written as 0.
+Dark particles come first and are those with ids >= 3e18. Bonsai writes one file a rank, ``BASE_00001.2500-0``,
+whose particles are in no particular order. Masses, positions, velocities, ids and the time come back bit for bit.
+``metals`` and ``tform`` mean nothing to Bonsai nor to us: they are not kept, and written as 0.
 """
 
 from collections.abc import Sequence
@@ -164,26 +164,26 @@ def _content(path: Path) -> bytes:
         raise DataError(f"snapshot {path} cannot be read: {error.strerror}") from error
 
 
-def _read_header(path: Path, content: bytes) -> NDArray[Any]:
+def _read_header(path: Path, content: bytes) -> np.void:
     """The header, if it and the size are right."""
     if len(content) < HEADER.itemsize:
         raise DataError(
             f"snapshot {path} has {len(content)} bytes, less than its header of {HEADER.itemsize}: it was cut off"
         )
-    header = np.frombuffer(content, HEADER, 1)[0]
+    header: np.void = np.frombuffer(content, HEADER, 1)[0]
     values = {name: int(header[name]) for name in HEADER.names or () if name != "time"}
     right = values["ndim"] == 3 and values["nsph"] == 0 and values["version"] == VERSION
     counts = min(values["ndark"], values["nstar"]) >= 0 and values["nbodies"] == values["ndark"] + values["nstar"]
     if not (right and counts and np.isfinite(header["time"])):
         raise DataError(
-            f"snapshot {path} has the header time {header['time']:g}, {values}: a Bonsai file has a finite time, ndim "
-            f"3, nsph 0, version {VERSION} and nbodies = ndark + nstar"
+            f"snapshot {path} has the header time {header['time']:g}, {values}: a Bonsai file has a finite time, "
+            f"ndim 3, nsph 0, version {VERSION} and nbodies = ndark + nstar"
         )
     needed = snapshot_bytes(values["ndark"], values["nstar"])
     if len(content) != needed:
         raise DataError(
-            f"snapshot {path} has {len(content)} bytes, but its header ({values['ndark']} dark, {values['nstar']} star "
-            f"particles) asks for {needed}: it was {'cut off' if len(content) < needed else 'written over'}"
+            f"snapshot {path} has {len(content)} bytes, but its header ({values['ndark']} dark, {values['nstar']} "
+            f"star particles) asks for {needed}: it was {'cut off' if len(content) < needed else 'written over'}"
         )
     return header
 
