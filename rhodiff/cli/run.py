@@ -291,10 +291,16 @@ class RunCommand:
 
     def _denoise(self, part: "Part") -> tuple[str, dict[str, Any]]:
         from rhodiff.stages.denoise import denoise
+        from rhodiff.stages.denoised_results import describe_headline, headlines
+        from rhodiff.store.records import to_plain
 
         run = self.workspace.run_folder
-        paths = list(dict.fromkeys(str(run.denoised(task.identity)) for task in denoise(self.workspace, part)))
-        return "\n".join(paths), {"run": str(run.path), "denoised": paths}
+        paths = {task.identity: str(run.denoised(task.identity)) for task in denoise(self.workspace, part)}
+        found = headlines(self.workspace)
+        told = {one: f": {describe_headline(summary)}" for one, summary in found.items()}
+        text = "\n".join(f"{path}{told.get(one, '')}" for one, path in paths.items())
+        numbers = [{"identity": one, **to_plain(summary)} for one, summary in found.items()]
+        return text, {"run": str(run.path), "denoised": list(paths.values()), "headlines": numbers}
 
     def _report(self, _: "Part") -> tuple[str, dict[str, Any]]:
         from rhodiff.stages.report import write_report
