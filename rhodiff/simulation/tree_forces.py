@@ -53,30 +53,18 @@ class TreeForces:
         self._walk.check_threads(threads)
         self._threads = threads
 
-    def accelerations(self, positions: Float) -> Float:
-        """Accelerations, (100 km/s)^2 / kpc, float64 [n, 3].
+    def fields(self, positions: Float) -> tuple[Float, Float]:
+        """Accelerations and potentials at all particles, their own left out.
 
         Args:
-            positions: kpc, float64 [n, 3].
+            positions: kpc, float64 [n, 3], in the order of the masses.
+
+        Returns:
+            Accelerations, (100 km/s)^2 / kpc, float64 [n, 3], and potentials, (100 km/s)^2, float64 [n].
 
         Raises:
             DataError: if positions are not finite.
         """
-        return self._fields(positions, with_potential=False)[:, :3]
-
-    def accelerations_and_potentials(self, positions: Float) -> tuple[Float, Float]:
-        """Accelerations as above, and potentials, (100 km/s)^2, float64 [n].
-
-        Args:
-            positions: kpc, float64 [n, 3].
-
-        Raises:
-            DataError: if positions are not finite.
-        """
-        fields = self._fields(positions, with_potential=True)
-        return fields[:, :3], fields[:, 3]
-
-    def _fields(self, positions: Float, *, with_potential: bool) -> Float:
         if not np.isfinite(positions).all():
             bad = int((~np.isfinite(positions)).any(axis=1).sum())
             raise DataError(
@@ -85,10 +73,8 @@ class TreeForces:
             )
         tree = build_octree(positions, self._masses)
         fields = np.empty((len(positions), 4))
-        fields[tree.order] = self._walk.walk(
-            tree, support=self._support, theta=self._theta, with_potential=with_potential, threads=self._threads
-        )
-        return fields
+        fields[tree.order] = self._walk.walk(tree, support=self._support, theta=self._theta, threads=self._threads)
+        return fields[:, :3], fields[:, 3]
 
 
 def _check(masses: NDArray[np.floating], softening: float, theta: float) -> None:

@@ -31,9 +31,9 @@ FAST = {"reassoc", "contract", "arcp", "nsz"}
 
 def _walk(
     positions: Any, masses: Any, edges: Any, offsets: Any, first: Any, following: Any,
-    num: int, support: float, theta: float, with_potential: bool,
+    num: int, support: float, theta: float,
 ) -> Any:  # fmt: skip
-    """Fields at the first ``num`` elements: acceleration and, where asked for, potential, float64 [num, 4]; G = 1."""
+    """Fields at the first ``num`` elements: acceleration and potential, float64 [num, 4]; G = 1."""
     out = np.zeros((num, 4))
     for group in prange((num + GROUP - 1) // GROUP):
         start, stop = group * GROUP, min(group * GROUP + GROUP, num)
@@ -63,8 +63,7 @@ def _walk(
                     out[target, 0] += factor * dx
                     out[target, 1] += factor * dy
                     out[target, 2] += factor * dz
-                    if with_potential:
-                        out[target, 3] += mass * PotentialKernel(r, support) if r < support else -mass / r
+                    out[target, 3] += mass * PotentialKernel(r, support) if r < support else -mass / r
             element = following[element]
     return out
 
@@ -84,20 +83,19 @@ _cached_serial = njit(cache=True)(_walk_serial)
 _cached_parallel = njit(cache=True)(_walk_parallel)
 
 
-def walk(tree: Octree, *, support: float, theta: float, with_potential: bool, threads: int) -> NDArray[np.float64]:
+def walk(tree: Octree, *, support: float, theta: float, threads: int) -> NDArray[np.float64]:
     """Fields at all particles of a tree.
 
     Args:
         tree: the particles.
         support: h of the spline, > 0, in units of the positions.
         theta: opening angle, > 0.
-        with_potential: whether potentials are summed too, for some 20 % more time.
         threads: CPU threads, see :func:`check_threads`.
 
     Returns:
-        float64 [n, 4], in the tree's order: acceleration, then the potential, or 0 where it was not asked for.
+        float64 [n, 4], in the tree's order: acceleration, then the potential.
     """
-    arguments = (*tree[1:], len(tree.order), support, theta, with_potential)
+    arguments = (*tree[1:], len(tree.order), support, theta)
     if threads == 1:
         return np.asarray(_cached_serial(*arguments))
     before = get_num_threads()
