@@ -118,7 +118,8 @@ def _draw_sets(axes: Axes, comparisons: Mapping[str, BinnedComparison]) -> None:
     _band(axes, axis, (reference.low, reference.high), smallest, 0.13, "68 % of single reference fields")
     error = (reference.mean - reference.error, reference.mean + reference.error)
     _band(axes, axis, error, smallest, 0.35, None)
-    axes.plot(axis, reference.mean, color=REFERENCE_COLOR, label="reference mean, standard error")
+    positive = np.where(reference.mean > 0, reference.mean, np.nan)
+    axes.plot(axis, positive, color=REFERENCE_COLOR, label="reference mean, standard error")
     for (name, one), (color, dash) in zip(comparisons.items(), line_styles(), strict=False):
         mean = np.where(one.generated.mean > 0, one.generated.mean, np.nan)
         style = point_style(axis) | {"color": color, "linestyle": dash}

@@ -62,13 +62,21 @@ class Pictures:
 
 
 def encode_curves(figure: Figure) -> Pictures:
-    """A figure of lines and points."""
+    """A figure of lines and points; its layout is fixed thereby."""
+    _fix_layout(figure)
     return Pictures(figure_to_png(figure), figure_to_pdf(figure), figure_to_svg(figure))
 
 
 def encode_fields(figure: Figure) -> Pictures:
-    """A figure of fields, which a vector format would hold as rasters anyway."""
+    """A figure of fields, which a vector format would hold as rasters anyway; its layout is fixed thereby."""
+    _fix_layout(figure)
     return Pictures(figure_to_png(figure), figure_to_pdf(figure))
+
+
+def _fix_layout(figure: Figure) -> None:
+    """Lay a figure out once, so that all formats look the same and none does it again."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
 
 
 def figure_to_svg(figure: Figure) -> bytes:

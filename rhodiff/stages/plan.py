@@ -31,6 +31,8 @@ KNOWN_ARRAYS = 5
 """Arrays of denoised fields that are written with the metadata, each with a file of its own."""
 MOST_FUNCTIONALS = 4
 """Minkowski functionals of a field in 3D; fewer in 1D and 2D."""
+MOST_FIGURES, OTHER_FIGURES, DENOISED_FIGURES, FORMATS = 3, 3, 5, 4
+"""Of a report: figures of a statistic, those of no statistic, those of denoised fields, and files of each."""
 
 FILES_PER_RUN = 10
 """Configuration, environment, journal, metrics, event files and the fitted transform, in round numbers."""
@@ -259,4 +261,11 @@ def _num_denoised(workspace: Workspace) -> int:
 
 
 def _plan_report(workspace: Workspace) -> StagePlan:
-    return StagePlan("report", str(workspace.run_folder.report.parent), 1, 0, 1, 0)
+    experiment = workspace.experiment
+    conditions = 1 if experiment.sampling.conditions == "reference" else len(experiment.sampling.conditions)
+    of_channel = 2 + MOST_FIGURES * len(experiment.evaluation.statistics) + conditions
+    figures = len(workspace.source.spec.channels) * of_channel + conditions + OTHER_FIGURES
+    if experiment.denoising is not None:
+        figures += DENOISED_FIGURES
+    files = 2 + FORMATS * figures  # the page, the selection
+    return StagePlan("report", str(workspace.run_folder.report.parent), 1, 0, files, 0)

@@ -14,6 +14,7 @@ from rhodiff.runtime.progress import Silent
 from rhodiff.stages.comparison_space import ComparisonSpace
 from rhodiff.stages.evaluate import evaluate
 from rhodiff.stages.measured import read_measured
+from rhodiff.stages.plan import plan_stage
 from rhodiff.stages.prepare import prepare
 from rhodiff.stages.reference import reference_indices
 from rhodiff.stages.report import write_report
@@ -171,9 +172,10 @@ def test_the_report_shows_the_best_and_warns_or_the_last(sweep):
     assert "Selection of checkpoints" in text
     written = {path.name for path in write_report(workspace).figures}
     assert {"checkpoints_spread.pdf", "checkpoints_power_spectrum_value.csv", "checkpoints_spread.csv"} <= written
-    table = (workspace.run_folder.report_folder.figure("power_spectrum_value", "csv")).read_text()
+    table = workspace.run_folder.report_folder.figure("power_spectrum_value", "csv").read_text()
     assert f"generated ({best}): mean" in table
+    assert len(written) + 2 <= plan_stage(workspace, "report").num_files
     last = write_report(sweep("report.shown=last"))
     assert "too good on average" not in last.page.read_text()
-    table = (workspace.run_folder.report_folder.figure("power_spectrum_value", "csv")).read_text()
+    table = workspace.run_folder.report_folder.figure("power_spectrum_value", "csv").read_text()
     assert "generated (iteration 4, " in table
