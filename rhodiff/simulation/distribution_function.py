@@ -71,7 +71,7 @@ class IsotropicDistribution:
     def _speeds(self, radius_kpc: Array, draws: Array) -> Array:
         """Invert the cumulative distribution of v at each radius."""
         potential = np.interp(np.log(radius_kpc), np.log(self._radii), self._potential)
-        density = SPEEDS**2 * self._at(potential[:, None] * (1 - SPEEDS**2))
+        density = SPEEDS**2 * self.evaluate(potential[:, None] * (1 - SPEEDS**2))
         cumulative = np.cumsum(density[:, 1:] + density[:, :-1], axis=1)
         cumulative = np.pad(cumulative / cumulative[:, -1:], ((0, 0), (1, 0)))
         node = np.clip((cumulative <= draws[:, None]).sum(axis=1) - 1, 0, len(SPEEDS) - 2)
@@ -80,8 +80,8 @@ class IsotropicDistribution:
         share = (draws - below) / (above - below)
         return np.asarray(np.sqrt(2 * potential) * (SPEEDS[node] + share * (SPEEDS[1] - SPEEDS[0])))
 
-    def _at(self, energy: Array) -> Array:
-        """f(E), 0 below the table."""
+    def evaluate(self, energy: Array) -> Array:
+        """The value f(E) at any energies, any shape; 0 below the table."""
         log_values = np.log(self.values[1:])
         inside = energy >= self.energies[1]
         return np.where(inside, np.exp(np.interp(energy, self.energies[1:], log_values)), 0.0)
@@ -91,8 +91,7 @@ def _second_derivative(density: Array, radius: Array, force: Array) -> Array:
     """d^2 rho / d Psi^2 at the nodes, from d Psi = -g r d(ln r)."""
     log_r, log_slope = np.log(radius), np.gradient(np.log(density), np.log(radius), edge_order=2)
     first = -density * log_slope / (force * radius)
-    slope = np.gradient(np.log(first), log_r, edge_order=2)
-    return np.asarray(-first * slope / (force * radius))
+    return np.asarray(-np.gradient(first, log_r, edge_order=2) / (force * radius))
 
 
 def _integrate(energies: Array, curvature: Array) -> Array:
