@@ -36,7 +36,7 @@ def copies_figure(found: Memorisation) -> Figure:
             axes.axvline(limit, color="#666666", linewidth=0.9, linestyle=":", label="copies lie to the left")
         axes.set(xlabel="distance to the nearest training field [std of the training fields]")
         axes.set(ylabel="share of fields a bin", ylim=(0, None))
-        axes.legend(loc="upper left")
+        axes.legend(loc="best")
         mark_axes(axes)
     return figure
 
@@ -64,8 +64,13 @@ def report_copies(found: Memorisation) -> ReportFigure:
 def copies_verdict(found: Memorisation) -> str:
     """The result in one sentence."""
     if found.memorises:
-        return "Generated fields lie nearer to the training fields than test fields do: the model replays them."
-    return "No sign of replayed training fields: generated fields are as far from them as test fields are."
+        return "Generated fields lie nearer to single training fields than test fields do: the model replays them."
+    if found.is_nearer:
+        return (
+            "No sign of replayed training fields. Generated fields are nearer to the training set than test fields "
+            "are, but to no single field of it: that is what too little variance does."
+        )
+    return "No sign of replayed training fields: generated fields lie no nearer to them than test fields do."
 
 
 def copies_facts(found: Memorisation | str) -> tuple[Fact, ...]:

@@ -63,7 +63,7 @@ def _row(
         p_value=one.p_value,
         method=one.method,
         num_bins=one.num_bins,
-        bins_off=int(np.sum(one.bin_p_value < SIGNIFICANCE)),
+        bins_off=int(np.sum(one.bin_p_value <= SIGNIFICANCE)),
         scatter_ratio=float(np.nanmedian(one.scatter_ratio)),
         training_p_value=None if isinstance(same, str) else same.p_value,
         sentence=f"{one.sentence(SIGNIFICANCE)} {enough}".strip(),
@@ -135,7 +135,7 @@ def _draw(
     values, bars = np.asarray(difference), np.abs(np.asarray(error))
     axes.axhline(0, color=REFERENCE_COLOR, linewidth=0.8)
     axes.errorbar(one.axis, values, bars, color=GENERATED_COLORS[0], **point_style(one.axis))
-    off = vector.bin_p_value < SIGNIFICANCE
+    off = vector.bin_p_value <= SIGNIFICANCE
     axes.plot(one.axis[off], values[off], "*", color=GENERATED_COLORS[1], markersize=8, zorder=4)
     half = 1.1 * float(np.nanmax(np.abs(values) + np.nan_to_num(bars), initial=0)) or 1.0
     axes.set_ylim(-half, half)
@@ -159,7 +159,7 @@ def _caption(compared: Sequence[tuple[BinnedComparison, VectorComparison]]) -> s
     return (
         f"{sizes_sentence(one.sizes)} Left: difference of the means over the scatter of one reference field (cosmic "
         "variance; means over groups where fields share parameters). Right: the same in per cent. Bars are standard "
-        "errors. Stars: bins off on their own, with less than 1 % chance of any star where there is no difference. "
+        "errors. Stars: bins off on their own, with at most 1 % chance of any star where there is no difference. "
         f"Modes or cells behind a bin of one field: {counts}."
     )
 

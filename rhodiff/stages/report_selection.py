@@ -46,8 +46,11 @@ def optimism_warning(workspace: Workspace, rankings: Sequence[CheckpointRanking]
 def ranking_tables(
     workspace: Workspace, rankings: Sequence[CheckpointRanking], shown: Cell
 ) -> tuple[RankingTable, ...]:
-    """The rankings, or why there are none."""
-    return tuple(_table(workspace, one, shown) for one in rankings)
+    """The rankings, or why there are none; a reason that all share is given once."""
+    tables = tuple(_table(workspace, one, shown) for one in rankings)
+    if len({table.sentences for table in tables}) == 1 and not tables[0].rows:
+        return (RankingTable("", sentences=tables[0].sentences),)
+    return tables
 
 
 def checkpoint_figures(

@@ -99,8 +99,8 @@ class VectorComparison:
 
     def sentence(self, significance: float = 0.01) -> str:
         """What was found, for people."""
-        told = "differ" if self.p_value < significance else "are not distinguishable"
-        off = int(np.sum(self.bin_p_value < significance))
+        told = "differ" if self.p_value <= significance else "are not distinguishable"
+        off = int(np.sum(self.bin_p_value <= significance))
         sizes = self.sizes
         return (
             f"The means {told} (p = {self.p_value:.2g}, {self.method}; reduced chi-squared "

@@ -37,7 +37,7 @@ def test_a_row_holds_what_was_found(compared):
     assert (row.statistic, row.reduced_chi_squared, row.p_value) == (
         "power spectrum", vector.reduced_chi_squared, vector.p_value,
     )  # fmt: skip
-    assert row.bins_off == np.sum(vector.bin_p_value < 0.01) > 0
+    assert row.bins_off == np.sum(vector.bin_p_value <= 0.01) > 0
     assert row.scatter_ratio == pytest.approx(np.median(vector.scatter_ratio))
     assert row.training_p_value == vector.p_value
     assert row.sentence.startswith("The means differ")
@@ -59,7 +59,7 @@ def test_each_bin_is_drawn_in_cosmic_variance_and_per_cent(compared):
         np.testing.assert_allclose(points.get_ydata().astype(float), wanted)
         assert axes.get_ylim()[1] > np.abs(wanted).max()
     stars = next(line for line in left.lines if line.get_marker() == "*")
-    np.testing.assert_array_equal(stars.get_xdata(), one.axis[vector.bin_p_value < 0.01])
+    np.testing.assert_array_equal(stars.get_xdata(), one.axis[vector.bin_p_value <= 0.01])
     assert left.get_xlabel() == "k [h/Mpc]"
 
 
@@ -92,6 +92,7 @@ def test_replayed_fields_are_told_and_drawn_left_of_test_fields(replayed):
     found = memorisation(replayed)
     facts = {fact.label: fact for fact in copies_facts(found)}
     assert ("the model replays them" in facts["verdict"].value) == replayed
+    assert ("no nearer" in facts["verdict"].value) != replayed
     assert int(facts["copies"].value) == 20 * replayed
     test, generated = (patch.get_data() for patch in copies_figure(found).axes[0].patches)
     assert test.values.sum() == pytest.approx(1)

@@ -7,7 +7,9 @@ import pytest
 
 from rhodiff.stages.comparison_set import ComparisonSet
 from rhodiff.stages.report_curves import ShownCell, in_order
+from rhodiff.stages.report_selection import ranking_tables
 from rhodiff.stages.report_verdicts import copies_warning, memorisation_facts, memorisation_figures
+from rhodiff.stages.selection import CheckpointRanking
 from rhodiff.stages.sweep import Cell
 from rhodiff.statistics import find_memorisation
 from rhodiff.training.checkpoints import Checkpoint
@@ -37,6 +39,15 @@ def test_a_search_that_was_not_made_says_why(tmp_path):
     assert copies_warning(cell) == ()
     assert memorisation_figures(cell) == ()
     assert memorisation_facts(cell)[0].note == "evaluation.memorisation is null"
+
+
+def test_a_reason_that_all_conditions_share_is_given_once(tmp_path):
+    cell = shown("", tmp_path).cell
+    rankings = [CheckpointRanking(condition, {}, "one checkpoint") for condition in ("l = 1", "l = 2")]
+    (table,) = ranking_tables(None, rankings, cell)
+    assert table.sentences == ("There is no ranking: one checkpoint.",)
+    two = ranking_tables(None, [rankings[0], CheckpointRanking("l = 2", {}, "too few groups")], cell)
+    assert [table.condition for table in two] == ["l = 1", "l = 2"]
 
 
 def test_the_checkpoint_is_named_where_there_are_several(tmp_path):
