@@ -93,9 +93,9 @@ def test_parts_at_the_same_time_with_one_killed_and_rerun_give_the_same_files(tr
 
 
 @pytest.mark.slow
-def test_four_local_processes_give_the_same_files(trained, in_one_part, tmp_path):
+def test_two_local_processes_give_the_same_files(trained, in_one_part, tmp_path):
     lab = copy_of(trained, tmp_path)
-    lab.do("run", "sample", "--procs", "4")
+    lab.do("run", "sample", "--procs", "2")
     assert contents(lab) == in_one_part
 
 

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 
-import yaml
+from experiments import Lab
+from impatience import look_often
 
 EXPERIMENT = {
     "name": "small",
@@ -25,15 +26,17 @@ class Drivers:
     """
 
     def __init__(self, folder):
-        self.folder = folder
-        (folder / "rhodiff.yaml").write_text(yaml.safe_dump(EXPERIMENT))
+        self.folder, self._lab = folder, Lab.make(folder, EXPERIMENT)
+
+    def start(self, *words):
+        """Start a command."""
+        return self._lab.start(*words, environment={"SLURM_CONF": os.environ["SLURM_CONF"]}, before=look_often)
 
     def call(self, *words, code=0):
         """Run a command; what it prints on both streams, one after the other."""
-        command = [sys.executable, "-m", "rhodiff.cli", *words]
-        ended = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
-        assert ended.returncode == code, ended.stdout + ended.stderr
-        return ended.stdout + ended.stderr
+        ended = self.start(*words).wait()
+        assert ended.code == code, ended.out + ended.err
+        return ended.out + ended.err
 
     def at_once(self, *commands):
         """Run commands at the same moment; exit code and output of each. Forked, so that none waits for imports."""

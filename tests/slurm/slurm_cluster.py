@@ -202,7 +202,7 @@ class Cluster:
         """Slurm's word for how a job stands."""
         return self.job(job_id)["JobState"]
 
-    def wait_for_state(self, job_id: str, *states: str, timeout_s: float = 60) -> str:
+    def wait_for_state(self, job_id: str, *states: str, timeout_s: float = 180) -> str:
         """Wait until a job is in one of some states, and return it."""
         wait_until(lambda: self.state(job_id) in states, f"job {job_id} in {states}", timeout_s)
         return self.state(job_id)
@@ -213,19 +213,30 @@ class Cluster:
 
     def reset(self) -> None:
         """Nothing in the queue, all daemons up, all nodes idle, no limits: whatever a test left behind."""
-        self.start("slurmdbd")
-        self.start("slurmctld")
+        for daemon in ("slurmdbd", "slurmctld"):
+            if not self._is_alive(daemon):
+                self.start(daemon)
         if jobs := self.live_jobs():
             self.attempt("scancel", *jobs)
             self.attempt("scancel", "--signal=KILL", *jobs)
         if "drain" in self.command("sinfo", "-h", "-o", "%T"):
             self.command("scontrol", "update", f"nodename={','.join(self.nodes)}", "state=resume")
-        self.power_on(*range(1, NUM_NODES + 1))
-        wait_until(lambda: not self.live_jobs(), "an empty queue", 90)
+        if off := [number for number, node in enumerate(self.nodes, 1) if not self._is_alive(node)]:
+            self.power_on(*off)
+        wait_until(lambda: not self.live_jobs(), "an empty queue")
         wait_until(lambda: self.idle_nodes() == NUM_NODES, "idle nodes")
         wait_until(
             lambda: "DBD Agent queue size: 0" in self.command("sdiag"), "accounting that has heard of everything"
         )
+
+    def _is_alive(self, name: str) -> bool:
+        """Whether the process of a daemon or a node is there, and no zombie."""
+        try:
+            pid = (self.folder / "pid" / name).read_text().strip()
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            return False
+        return stat.rpartition(")")[2].split()[0] != "Z"
 
     def idle_nodes(self) -> int:
         """Number of idle nodes."""
@@ -286,7 +297,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 60, pause_s: float = 0.1) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 180, pause_s: float = 0.05) -> Any:
     """Wait for a true value, and return it."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):

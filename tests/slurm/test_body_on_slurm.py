@@ -27,9 +27,13 @@ if [ -e $state ]; then echo goes on; exit 0; fi
 touch $state
 while :; do sleep 0.2; done
 """
-HANGS = (
-    "import faulthandler, signal, time\nfaulthandler.register(signal.SIGUSR2)\ndef hangs():\n time.sleep(99)\nhangs()"
-)
+HANGS = """
+import faulthandler, signal, time
+faulthandler.register(signal.SIGUSR2)
+def hangs():
+    time.sleep(999)
+hangs()
+"""
 
 
 @dataclass
@@ -125,7 +129,7 @@ def submissions(cluster, tmp_path_factory):
         return found[name]
 
     happen(cluster, make)
-    wait_until(lambda: all(s.has_ended() for s in found.values()), "the end of all jobs", 150)
+    wait_until(lambda: all(s.has_ended() for s in found.values()), "the end of all jobs")
     return found
 
 
@@ -167,7 +171,7 @@ def happen(cluster, make):
     make(
         "ranks", "echo $SLURM_PROCID,$SLURM_NTASKS,$MASTER_ADDR,$MASTER_PORT,$OMP_NUM_THREADS >> ran", **TWO_BY_TWO
     ).submit()
-    patience = BodyRules(stall_timeout_s=3, max_attempts_without_progress=1)
+    patience = BodyRules(stall_timeout_s=10, max_attempts_without_progress=1)
     make("hangs", [sys.executable, "-c", HANGS], rules=patience, **TWO_NODES).submit()
 
 
@@ -249,7 +253,7 @@ def test_a_hanging_training_shows_the_stacks_of_all_its_ranks_and_is_ended(submi
     assert job.marks() == ["000000.failed.json"], job.log()
     for rank in range(2):
         assert any(line.startswith(f"{rank}: ") and "in hangs" in line for line in job.log().splitlines())
-    assert "no step for 3 s" in json.loads(job.folder.failed(0).read_text())["reason"]
+    assert "no step for 10 s" in json.loads(job.folder.failed(0).read_text())["reason"]
 
 
 def test_nothing_but_attempts_and_one_marker_is_left_of_an_element(submissions):

@@ -55,6 +55,9 @@ def test_the_room_follows_the_limits(slurm):
     with slurm.max_array_size(20):
         forget_limits()
         assert find_room(read_limits(), Allocation(), ()).max_array_size == 20
+        assert slurm.attempt("sbatch", "--array=0-20", "-o/dev/null", "--wrap=true").returncode != 0
+        slurm.sbatch("true", "--array=0-19")
+    slurm.sbatch("true", "--array=0-20")
 
 
 @pytest.mark.parametrize(

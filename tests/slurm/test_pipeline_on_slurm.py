@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 from experiments import Lab, tiny_settings, write_arrays
+from impatience import look_often
 from slurm_cluster import wait_until
 
 from rhodiff.jobs.attempts import read_attempts
@@ -47,6 +48,7 @@ def is_reported(lab):
 
 @pytest.mark.slow
 def test_two_experiments_run_through_after_one_of_their_trainings_was_cancelled(cluster, lab):
+    blocker = cluster.sbatch("sleep 600", "-N4", "--exclusive")  # nothing has ended when the second command comes
     first = submit(lab, cluster)
     assert [step["state"] for step in first["steps"]] == ["submitted"] * 4 + ["live"] + ["submitted"] * 3
     jobs = {(step["experiment"], step["stage"]): step["jobs"] for step in first["steps"]}
@@ -56,7 +58,8 @@ def test_two_experiments_run_through_after_one_of_their_trainings_was_cancelled(
     states = {(step["experiment"], step["stage"]): step["state"] for step in again["steps"]}
     assert {states["tiny-seed0", stage] for stage in ("train", "evaluate", "report")} <= {"live", "done"}
     assert states["tiny-seed1", "train"] == "submitted"
-    wait_until(lambda: is_reported(lab) and not cluster.live_jobs(), "two reports", 240)
+    cluster.command("scancel", blocker)
+    wait_until(lambda: is_reported(lab) and not cluster.live_jobs(), "two reports", 480)
 
     assert submit(lab, cluster)["is_done"]
     (prepared,) = submissions(lab, "prepare")
@@ -75,7 +78,7 @@ def test_a_trial_answers_and_leaves_the_run_untouched(cluster, lab):
     lab.do("run", "prepare")
     environment = {"SLURM_CONF": str(cluster.conf)}
     words = ("submit", "train", "--test", "--nodes", "2", "--json")
-    answer = lab.do(*words, environment=environment, timeout_s=180).value
+    answer = lab.do(*words, environment=environment, before=look_often).value
     assert len(answer["trial"]["steps_s"]) == 10
     assert len(answer["trial"]["host_gb"]) == 2
     assert all(0.1 < used < 4 for used in answer["trial"]["host_gb"])

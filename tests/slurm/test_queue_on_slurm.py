@@ -3,12 +3,13 @@
 import os
 
 import pytest
+from impatience import impatience
 from slurm_cluster import wait_until
 
 from rhodiff.errors import EnvironmentLacksError, RhodiffError, SchedulerUnreachableError
 from rhodiff.jobs.queue import cancel, find, observe
 from rhodiff.jobs.scheduler import KnownJob
-from rhodiff.jobs.slurm_commands import ask_slurm, recorded_calls
+from rhodiff.jobs.slurm_commands import recorded_calls
 
 
 @pytest.fixture
@@ -29,12 +30,6 @@ def faulty(tmp_path, monkeypatch):
     return put
 
 
-@pytest.fixture
-def impatient(monkeypatch):
-    """Questions are given up soon."""
-    monkeypatch.setattr("rhodiff.jobs.queue.ask_slurm", lambda argv, deadline_s=2.5: ask_slurm(argv, 2.5))
-
-
 def submit(cluster, name, body, *options):
     return KnownJob(cluster.sbatch(body, f"--job-name={name}", *options), name)
 
@@ -46,7 +41,7 @@ def states(jobs):
 def test_jobs_of_all_kinds_are_told_in_two_calls(slurm):
     fails = submit(slurm, "fails-0-0", "exit 3")
     held = submit(slurm, "held-0-0", "true", "--hold")
-    array = submit(slurm, "array-0-0", "sleep 30", "--array=0-11%2")
+    array = submit(slurm, "array-0-0", "sleep 600", "--array=0-11%2")
     too_big = submit(slurm, "big-0-0", "true", "-N9")
     slurm.wait_for_state(fails.job_id, "FAILED")
     wait_until(lambda: states([array]).get((array.job_id, 1)) == "RUNNING", "a running task")
@@ -68,7 +63,7 @@ def test_jobs_of_all_kinds_are_told_in_two_calls(slurm):
 
 
 def test_a_requeued_job_is_alive_and_remembers_its_attempts(slurm):
-    job = submit(slurm, "again-0-0", "sleep ${SLURM_RESTART_COUNT:-20}", "--requeue")
+    job = submit(slurm, "again-0-0", "sleep ${SLURM_RESTART_COUNT:-600}", "--requeue")
     slurm.wait_for_state(job.job_id, "RUNNING")
     slurm.command("scontrol", "requeue", job.job_id)
     assert states([job])[job.job_id, None] in {"PENDING", "RUNNING", "COMPLETING"}
@@ -91,13 +86,13 @@ def test_jobs_are_found_by_name_waiting_and_ended(slurm):
     assert found == {"ended-7-0": ended.job_id, "waits-7-0": waits.job_id}
 
 
-def test_a_fault_of_the_scheduler_is_unknown(slurm, faulty, impatient):
+def test_a_fault_of_the_scheduler_is_unknown(slurm, faulty):
     job = submit(slurm, "fault-0-0", "true", "--hold")
     faulty("squeue", "echo 'slurm_load_jobs error: Socket timed out on send/recv operation' >&2; exit 1")
-    with pytest.raises(SchedulerUnreachableError):
+    with impatience(), pytest.raises(SchedulerUnreachableError):
         observe([job])
     faulty("squeue", "printf '7|N/A|RUNN'")
-    with pytest.raises(SchedulerUnreachableError, match="breaks off"):
+    with impatience(), pytest.raises(SchedulerUnreachableError, match="breaks off"):
         observe([job])
 
 
@@ -118,17 +113,17 @@ def test_without_an_answer_of_accounting_the_queue_is_still_told(slurm, faulty, 
     assert states([waits, ends, forgotten]) == {(waits.job_id, None): "PENDING", (ends.job_id, None): "COMPLETED"}
 
 
-def test_a_name_is_not_said_to_be_absent_while_accounting_is_away(slurm, faulty, impatient):
+def test_a_name_is_not_said_to_be_absent_while_accounting_is_away(slurm, faulty):
     faulty("sacct", "echo 'sacct: error: Problem talking to the database: Connection refused' >&2; exit 1")
-    with pytest.raises(SchedulerUnreachableError):
+    with impatience(), pytest.raises(SchedulerUnreachableError):
         find(["never-8-0"])
     faulty("sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1")
     assert find(["never-8-0"]) == {}
 
 
-def test_a_stopped_controller_is_unreachable_and_loses_nothing(slurm, impatient):
+def test_a_stopped_controller_is_unreachable_and_loses_nothing(slurm):
     job = submit(slurm, "stopped-0-0", "true", "--hold")
-    with slurm.without("slurmctld"), pytest.raises(SchedulerUnreachableError, match="does not answer"):
+    with slurm.without("slurmctld"), impatience(), pytest.raises(SchedulerUnreachableError, match="does not answer"):
         observe([job])
     assert states([job])[job.job_id, None] == "PENDING"
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+from experiments import Lab
+from impatience import give_up_soon
 from slurm_cluster import wait_until
 from submitted import make_plan
 
@@ -68,7 +70,7 @@ def test_screens_tell_what_became_of_every_element(cluster, submit, tmp_path):
     submit(3, num_elements=1, pieces=[Piece(0, 0, 1, False)], allocation=NINE_NODES)
     runs = tmp_path / "runs"
     expected = [["done", "done", "failed", "running"], ["pending", "pending"], ["pending"]]
-    wait_until(lambda: observed(runs) == expected, "three elements to end", timeout_s=60)
+    wait_until(lambda: observed(runs) == expected, "three elements to end")
 
     value = json.loads(screen(tmp_path, "status", "--json").stdout)
     numbers = {one["number"]: one for one in value["runs"][0]["submissions"]}
@@ -87,7 +89,7 @@ def test_screens_tell_what_became_of_every_element(cluster, submit, tmp_path):
     cluster.command("scancel", *(job for one in (2, 3) for job in numbers[one]["jobs"]))
     (tmp_path / "go").touch()
     ended = [["done", "done", "failed", "done"], ["cancelled"] * 2, ["cancelled"]]
-    wait_until(lambda: observed(runs) == ended, "all to end", timeout_s=60)
+    wait_until(lambda: observed(runs) == ended, "all to end")
     costs = []
 
     def is_accounted():
@@ -105,9 +107,10 @@ def test_without_a_controller_what_is_not_certain_is_unknown(cluster, submit, tm
         lambda: folder.failed(2).exists() and folder.done(1).exists() and folder.done(0).exists(), "three to end"
     )
     with cluster.without("slurmctld"):
-        ended = screen(tmp_path, "status", "--json")
-        states = [one["state"] for one in json.loads(ended.stdout)["runs"][0]["submissions"][0]["elements"]]
-    assert ended.returncode == 3
+        where = {"SLURM_CONF": str(cluster.conf)}
+        ended = Lab(tmp_path).run("status", "--json", environment=where, before=give_up_soon)
+    states = [one["state"] for one in ended.value["runs"][0]["submissions"][0]["elements"]]
+    assert ended.code == 3
     assert states == ["done", "done", "failed", "unknown"]
     (tmp_path / "go").touch()
     wait_until(lambda: observed(tmp_path / "runs") == [["done", "done", "failed", "done"]], "the last one to end")

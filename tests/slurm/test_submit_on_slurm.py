@@ -2,6 +2,7 @@
 
 import pytest
 from drivers import Drivers
+from slurm_cluster import wait_until
 
 TIME = ("--time", "5")
 
@@ -12,7 +13,8 @@ def drivers(cluster, tmp_path):
 
 
 def files_below(folder):
-    return sorted(path.relative_to(folder) for path in folder.rglob("*"))
+    """All files but what commands have printed."""
+    return sorted(path.relative_to(folder) for path in folder.rglob("*") if not path.name.startswith("command-"))
 
 
 def test_a_dry_run_shows_the_script_and_writes_nothing(drivers):
@@ -23,13 +25,18 @@ def test_a_dry_run_shows_the_script_and_writes_nothing(drivers):
     assert files_below(drivers.folder) == before
 
 
-def test_stages_follow_each_other_and_are_found_live_or_done(drivers):
-    later = ("--set", "jobs.prepare.options={begin: now+40}")  # so that it is still live when it is asked for again
-    drivers.call("submit", "prepare", *TIME, *later)
-    assert "already submitted as submission 1 (job" in drivers.call("submit", "prepare", *TIME, *later)
-    assert "walltime_min 5 there, 6 now" in drivers.call("submit", "prepare", "--time", "6", *later, code=1)
+def test_stages_follow_each_other_and_are_found_live_or_done(cluster, drivers):
+    held = ("--set", "jobs.prepare.options={hold: true}")  # so that it is still live when it is asked for again
+    drivers.call("submit", "prepare", *TIME, *held)
+    assert "already submitted as submission 1 (job" in drivers.call("submit", "prepare", *TIME, *held)
+    assert "walltime_min 5 there, 6 now" in drivers.call("submit", "prepare", "--time", "6", *held, code=1)
     assert "nothing is submitted that makes them" in drivers.call("submit", "sample", *TIME, code=2)
-    text = drivers.call("submit", "train", *TIME, "--wait")
+    waiting = drivers.start("submit", "train", *TIME, "--wait")
+    wait_until(lambda: drivers.num_jobs(drivers.plans()[-1]) == 1, "the training in the queue")
+    cluster.command("scontrol", "release", *cluster.live_jobs())
+    ended = waiting.wait()
+    assert ended.code == 0, ended.err
+    text = ended.out + ended.err
     prepare, train = drivers.plans()
     assert [one["submission"] for one in train["after"]] == [
         f"{prepare['run']}/jobs/{prepare['cluster']}-{prepare['token']}"

@@ -7,9 +7,7 @@ bit for bit with those of an undisturbed training of two processes (gloo adds tw
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +21,29 @@ from rhodiff.jobs.registry import known_jobs
 from rhodiff.store.layout import RunFolder, SubmissionFolder
 
 INTERVAL = 10
-LONG = ("training.iterations=600", f"training.checkpoint_every={INTERVAL}")
+LONG = ("training.iterations=450", f"training.checkpoint_every={INTERVAL}")
 JOB = ("jobs.train.stop_margin_s=30", "jobs.train.walltime_min=10", "jobs.train.max_attempts=20")
+
+HOLDS = """
+import os, signal, sys
+writes = []
+def hold(event, arguments):
+    if event != "open" or arguments[1] != "x" or ".pt." not in str(arguments[0]):
+        return
+    if os.path.exists(os.environ["RHO_HOLD"]):
+        writes.append(arguments[0])
+        if len(writes) == 2:
+            os.kill(os.getpid(), signal.SIGSTOP)
+if os.environ.get("SLURM_PROCID") == "0":
+    sys.addaudithook(hold)
+"""
+"""Each attempt's first process stands still when its second checkpoint is due, while the file RHO_HOLD is there: so
+however fast a machine is, there is a training when the next thing happens to it."""
 
 
 @dataclass
 class Disturbed:
-    """A training in the queue, and what can happen to it."""
+    """A training in the queue, and what can happen to it while its first process stands still."""
 
     cluster: Cluster
     lab: Lab
@@ -57,34 +71,25 @@ class Disturbed:
         """The node that the job's body runs on is gone."""
         node = self.node(0)
         self.cluster.power_cut(node)
-        wait_until(lambda: self.cluster.job(self.job)["JobState"] != "RUNNING", "a node that is noticed", 90)
+        wait_until(lambda: self.cluster.job(self.job)["JobState"] != "RUNNING", "a node that is noticed")
         self.cluster.power_on(node)
 
     def preemption(self) -> None:
         """All nodes are wanted by a job of a partition that comes first."""
         other = self.cluster.sbatch("sleep 1", "--partition=main", "-N4", "--exclusive")
-        self.cluster.wait_for_state(other, "COMPLETED", timeout_s=90)
+        self.go_on_when_told()
+        self.cluster.wait_for_state(other, "COMPLETED")
 
     def user_signal(self) -> None:
         self.cluster.command("scancel", "--signal=USR1", self.job)
+        self.go_on_when_told()
 
     def time_limit(self) -> None:
         """The limit is near at once, which Slurm looks for every 30 s; the next attempt has more time."""
         self.cluster.command("scontrol", "update", f"jobid={self.job}", "timelimit=1")
-        deadline = time.monotonic() + 90
-        while self.cluster.job(self.job)["JobState"] == "RUNNING":
-            assert time.monotonic() < deadline, "no signal before the time limit"
-            self.hold_up()
+        wait_until(self.is_told, "a signal before the time limit")
         self.cluster.command("scontrol", "update", f"jobid={self.job}", "timelimit=10")
-
-    def hold_up(self) -> None:
-        """Let the second process wait for a while, or a fast machine ends the training meanwhile."""
-        ranks = self.processes(1)
-        for number, seconds in ((signal.SIGSTOP, 1.0), (signal.SIGCONT, 0.05)):
-            for pid in ranks:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, number)
-            time.sleep(seconds)
+        self.go_on()
 
     def requeue(self) -> None:
         self.cluster.command("scontrol", "requeue", self.job)
@@ -93,6 +98,23 @@ class Disturbed:
         """``kill -9`` of the second process."""
         (pid,) = self.processes(1)
         os.kill(pid, signal.SIGKILL)
+        self.go_on()
+
+    def is_held(self) -> bool:
+        """Whether the first process stands still."""
+        return [status_of(pid)["State"][:1] for pid in self.processes(0)] == ["T"]
+
+    def is_told(self) -> bool:
+        """Whether the first process, which stands still, finds a request to stop when it goes on."""
+        return any(int(status_of(pid)["ShdPnd"], 16) >> (signal.SIGUSR1 - 1) & 1 for pid in self.processes(0))
+
+    def go_on_when_told(self) -> None:
+        wait_until(self.is_told, "a request to stop")
+        self.go_on()
+
+    def go_on(self) -> None:
+        (pid,) = self.processes(0)
+        os.kill(pid, signal.SIGCONT)
 
     def processes(self, rank: int) -> list[int]:
         """The process of a rank; none while it is not there."""
@@ -121,28 +143,27 @@ def prepared(tmp_path_factory) -> Lab:
 @pytest.mark.slow
 def test_a_training_that_everything_happens_to_ends_like_an_undisturbed_one(cluster, prepared, tmp_path):
     lab = prepared.sibling(tmp_path / "disturbed", f"paths.data={prepared.folder / 'data'}", *JOB)
-    where = {"SLURM_CONF": str(cluster.conf)}
+    (tmp_path / "sitecustomize.py").write_text(HOLDS)
+    gate = tmp_path / "hold"
+    gate.touch()
+    where = {"SLURM_CONF": str(cluster.conf), "PYTHONPATH": str(tmp_path), "RHO_HOLD": str(gate)}
     lab.do("submit", "train", "--nodes", "2", "--partition", "preempt", environment=where)
     training = Disturbed(cluster, lab)
-    for name, happen in FAULTS.items():
-        before, saved = len(training.attempts), last_step(lab)
-        wait_until(lambda saved=saved: last_step(lab) > saved, f"progress before: {name}", 90, 0.02)
+    for number, (name, happen) in enumerate(FAULTS.items(), 1):
+        wait_until(training.is_held, f"progress before: {name}")
+        before = len(training.attempts)
+        assert before == number
+        if number == len(FAULTS):
+            gate.unlink()
         happen(training)
-        wait_until(
-            lambda before=before: len(training.attempts) > max(before, 1), f"another attempt after: {name}", 120
-        )
-    wait_until(training.folder.done(0).exists, "the end", 180)
+        wait_until(lambda before=before: len(training.attempts) > before, f"another attempt after: {name}")
+    wait_until(training.folder.done(0).exists, "the end")
 
     prepared.do_ranks(2, "run", "train")
     assert len(training.attempts) == 1 + len(FAULTS), training.attempts
     assert differing_weights(lab.final(), prepared.final()) == []
     assert lab.losses() == prepared.losses()
     assert max(lost_steps(lab.run_folder())) <= INTERVAL
-
-
-def last_step(lab: Lab) -> int:
-    """Iteration of the newest checkpoint; older ones are removed meanwhile."""
-    return max((int(p.stem.split("-")[1]) for p in lab.folder.glob("runs/*/checkpoints/step-*.json")), default=0)
 
 
 def lost_steps(run: Path) -> list[int]:
@@ -165,6 +186,15 @@ def processes(word: bytes) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def status_of(pid: int) -> dict[str, str]:
+    """What the kernel tells about a process; of one that is gone, that it stands not still and waits for nothing."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return {"State": "X", "ShdPnd": "0"}
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
 
 
 def environment_of(pid: int) -> set[str]:

@@ -35,7 +35,7 @@ def test_weights_and_losses_do_not_depend_on_the_layout(cluster, tmp_path):
             "submit", "train", "--nodes", str(nodes), "--tasks-per-node", str(tasks), environment=environment
         )
     alone.do("run", "train")
-    wait_until(lambda: all(is_trained(lab) for lab in labs.values()), "three trainings", 180)
+    wait_until(lambda: all(is_trained(lab) for lab in labs.values()), "three trainings")
 
     found = {name: (last_checkpoint(lab.run_folder()), lab.losses()) for name, lab in labs.items()}
     for name, (weights, losses) in found.items():

@@ -34,7 +34,7 @@ PROFILE = SiteProfile(description="the testbed", updated="2026-01-01", source="t
 TASK = """
 k=${0%%/*}
 mkdir -p "$1"
-sleep "$2"
+until [ -z "$2" ] || [ -e "$2" ]; do sleep 0.1; done
 if [ -e "$1/../sick/$k" ]; then rm "$1/../sick/$k"; echo "task $k is ill" >&2; exit 1; fi
 echo "$SLURM_JOB_ID" >> "$1/$k"
 """
@@ -49,13 +49,13 @@ class TrivialArray:
         run: the run folder.
         num_tasks: number of its tasks.
         resources: what its jobs ask for.
-        seconds: how long a task takes.
+        gate: tasks wait until this file is there.
     """
 
     run: Path
     num_tasks: int
     resources: StageResources = field(default_factory=lambda: StageResources(walltime_min=60))
-    seconds: int = 0
+    gate: Path | None = None
 
     @property
     def ran(self) -> Path:
@@ -69,6 +69,11 @@ class TrivialArray:
         for task in tasks:
             (folder / str(task)).touch()
 
+    def open_gate(self) -> None:
+        """Let the tasks go on."""
+        assert self.gate is not None
+        self.gate.touch()
+
     def submit(self) -> Submission:
         """Plan all tasks by the cluster's limits and hand them over."""
         scheduler, jobs, cluster = SlurmScheduler(), RunFolder(self.run).jobs, read_limits()
@@ -80,7 +85,7 @@ class TrivialArray:
         with hold_submissions(jobs):
             stamp = Stamp(new_token(), next_number(jobs), utc_now(), getpass.getuser(), socket.gethostname())
             plan = plan_submission(work, self.resources, target, stamp).plan
-            plan = replace(plan, command=("/bin/sh", "-c", TASK, "{part}", str(self.ran), str(self.seconds)))
+            plan = replace(plan, command=("/bin/sh", "-c", TASK, "{part}", str(self.ran), str(self.gate or "")))
             folder = create_submission(jobs, plan, "name: trivial\n", scheduler)
             submit_pieces(scheduler, folder, plan)
         return Submission(folder, plan)
