@@ -127,7 +127,11 @@ def compare_sets(
     """
     groups: dict[str, Any] = {"reference_groups": reference.groups, "generated_groups": other.groups}
     drawn: dict[str, Any] = {"matched": matched, "resamples": settings.bootstrap, "seed": settings.seed}
-    tested: dict[str, Any] = {"matched": matched, "num_rearrangements": settings.bootstrap - 1, "seed": settings.seed}
+    tested: dict[str, Any] = {
+        "matched": matched,
+        "num_rearrangements": max(settings.bootstrap, 1000) - 1,
+        "seed": settings.seed,
+    }
     bins: dict[Key, BinnedComparison] = {}
     vectors: dict[Key, VectorComparison | str] = {}
     needed: dict[Key, int | str] = {}

@@ -2,18 +2,19 @@
 
 A model that draws from the true distribution is as far from its training set as test fields are; one that memorises
 is nearer (Meehan, Chaudhuri & Dasgupta 2020, arXiv 2004.05675). With d the distance of
-:mod:`rhodiff.statistics.nearest_field`, under all symmetries, three numbers tell them apart:
+:mod:`rhodiff.statistics.nearest_field`, under all symmetries, four numbers tell them apart:
 
     ratio      <d_gen> / <d_test>, 1 for a true model, with a bootstrap error over independent groups;
+    gap ratio  the same of d over the distance to the second nearest training field;
     copies     generated fields nearer than half the smallest distance of a test field;
     nearer     generated fields nearer than that of every test field. Of n generated and m test fields from one
                distribution k or more are so with probability product over i < k of (n - i) / (n + m - i).
 
-A model is said to memorise where the ratio lies more than 3 errors below 1, there is a copy, or that probability is
-below 0.001. ``gap``, the mean of d over the distance to the second nearest training field, is beside them: it does
-not follow the amplitude of the fields (Yoon et al. 2023 call a sample replayed below 1/3). A model with too little
-variance is nearer to everything without having memorised: its ratio is low but its gap is not, so read both with
-P(k).
+Generated fields are *nearer* where the ratio lies more than 3 errors below 1, or that probability is below 0.001. That
+alone is no proof: fields of too little variance are nearer to everything. The gap does not follow the amplitude (Yoon
+et al. 2023 call a sample replayed below 1/3): a model is said to memorise where there is a copy, or where its fields
+are nearer and the gap ratio lies more than 3 errors below 1 too, nearer to *one* training field each. Replayed fields
+of which the training set holds near-duplicates have no gap, and are found as copies alone.
 
 Test fields must be independent of the training set (no shared simulation or parameter vector), else the test fields
 are near too and memorisation is missed. Fields of float32 that are copied are found at d of about 1e-7.
@@ -66,10 +67,18 @@ class Memorisation:
     chance: float
 
     @property
+    def is_nearer(self) -> bool:
+        """Whether generated fields are nearer to the training fields than test fields, for whatever reason."""
+        return bool(_is_low(self.ratio) or self.chance < CHANCE_BELOW)
+
+    @property
     def memorises(self) -> bool:
-        """Whether any of the three criteria holds (see the module)."""
-        low = self.ratio.value < 1 - ERRORS_BELOW * self.ratio.error
-        return bool(low or len(self.copies) or self.chance < CHANCE_BELOW)
+        """Whether there is a copy, or generated fields are nearer, each to one training field (see the module)."""
+        return bool(len(self.copies) or (self.is_nearer and _is_low(self.gap_ratio)))
+
+
+def _is_low(ratio: Estimate) -> bool:
+    return ratio.value < 1 - ERRORS_BELOW * ratio.error
 
 
 def find_memorisation(
