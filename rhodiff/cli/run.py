@@ -79,9 +79,13 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Run a stage here; a finished one does nothing again."""
+    from rhodiff.runtime.places import place_from_environment
+    from rhodiff.runtime.thread_limits import share_cores
+
+    place = place_from_environment(os.environ)
+    share_cores(place, os.environ)  # before any of these loads NumPy
     from rhodiff.cli.run_pipeline import run_pipeline, show_plan
     from rhodiff.config.loading import load_experiment
-    from rhodiff.runtime.places import place_from_environment
     from rhodiff.stages.checks import check_environment, check_experiment
     from rhodiff.stages.follow import check_follow
     from rhodiff.stages.pipeline import load_workflow
@@ -92,7 +96,6 @@ def run(
     _refuse_idle_options(stage, procs, part, workflow, dry_run=dry_run)
     _refuse_idle_follow(stage, procs, part, follow=follow, dry_run=dry_run)
     _refuse_idle_generate(stage, generate=generate, follow=follow, dry_run=dry_run)
-    place = place_from_environment(os.environ)
     _refuse_repeated_work(stage, procs, part, place)
     console = Console(quiet=quiet or place.rank > 0, as_json=as_json, heartbeat=_heartbeat(place))
     start = folder or config.resolve().parent
