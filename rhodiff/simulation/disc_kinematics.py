@@ -25,8 +25,9 @@ __all__ = ["DiscKinematics", "disc_kinematics"]
 
 Array = NDArray[np.float64]
 TOOMRE = 3.36
-COLUMN = (np.arange(64) + 0.5) / 64
-"""Fractions of a column's mass at whose heights the pull of the spheres is averaged."""
+HEIGHTS = np.linspace(0, 10, 81)[:, None]
+WEIGHTS = np.where(HEIGHTS > 0, 2, 1) / np.cosh(HEIGHTS) ** 2
+"""Trapezoid rule over a column of sech^2, in z_0, for the mean pull of the spheres; both halves are the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +103,10 @@ def disc_kinematics(disc: ExponentialDisc, galaxy: GalaxyModel) -> DiscKinematic
 
 
 def _vertical_variance(disc: ExponentialDisc, galaxy: GalaxyModel, R: Array) -> Array:
-    z = disc.heights_at(COLUMN)[:, None]
+    z = disc.height_kpc * HEIGHTS
     r = np.hypot(R, z)
     own = np.pi * disc.surface_density(R) * disc.height_kpc
-    return np.asarray(own + np.mean(z**2 / r * galaxy.spheres_force(r), axis=0))
+    return np.asarray(own + np.average(z**2 / r * galaxy.spheres_force(r), axis=0, weights=WEIGHTS[:, 0]))
 
 
 def _check_rotation(disc: ExponentialDisc, R: Array, mean2: Array) -> None:

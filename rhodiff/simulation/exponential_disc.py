@@ -81,12 +81,8 @@ class ExponentialDisc:
         """
         radius = np.interp(random.random(count), self._fraction, self._nodes_kpc)
         angle = random.uniform(0, 2 * np.pi, count)
-        height = self.heights_at(random.uniform(np.finfo(float).eps, 1, count))
+        height = self.height_kpc * np.arctanh(random.uniform(-1 + np.finfo(float).eps, 1, count))
         return np.column_stack([radius * np.cos(angle), radius * np.sin(angle), height])
-
-    def heights_at(self, fraction: Array) -> Array:
-        """Heights z below which these fractions, in (0, 1), of a column's mass lie; any shape, kpc."""
-        return self.height_kpc * np.arctanh(2 * np.asarray(fraction) - 1)
 
     @cached_property
     def _nodes_kpc(self) -> Array:

@@ -1,7 +1,9 @@
 """The particles of one galaxy at rest at the origin, its disc in the x-y plane and turning anticlockwise about +z.
 
 All particles of a component have one mass. Each component draws from its own random stream, (seed, component,
-galaxy): more particles of one change nothing in the others. Units are those of :mod:`rhodiff.simulation.units`.
+galaxy): more particles of one change nothing in the others. Those of halo and bulge come in pairs at (x, v) and
+(-x, -v): a halo of 2000 independent ones would have its centre of mass half a kpc away from the disc by chance, and
+move. Units are those of :mod:`rhodiff.simulation.units`.
 """
 
 from dataclasses import dataclass
@@ -76,9 +78,15 @@ def _sample(
     if isinstance(component, ExponentialDisc):
         positions = component.sample_positions(count, random)
         return positions, disc_kinematics(component, model).sample_velocities(positions, random)
-    radius = component.sample_radii(count, random)
+    half = (count + 1) // 2
+    radius = component.sample_radii(half, random)
     speed = IsotropicDistribution(component, model).sample_speeds(radius, random)
-    return radius[:, None] * _directions(count, random), speed[:, None] * _directions(count, random)
+    positions, velocities = radius[:, None] * _directions(half, random), speed[:, None] * _directions(half, random)
+    return _add_opposites(positions)[:count], _add_opposites(velocities)[:count]
+
+
+def _add_opposites(vectors: Array) -> Array:
+    return np.concatenate([vectors, -vectors])
 
 
 def _directions(count: int, random: np.random.Generator) -> Array:
@@ -88,7 +96,7 @@ def _directions(count: int, random: np.random.Generator) -> Array:
 
 
 def _rest(masses: Array, positions: Array, velocities: Array, ids: NDArray[np.uint64]) -> Snapshot:
-    """Take out the motion and offset that a finite number of particles has by chance."""
+    """Take out what motion and offset is left: the disc's, by chance, and that of a particle without opposite."""
     positions = positions - np.average(positions, axis=0, weights=masses)
     velocities = velocities - np.average(velocities, axis=0, weights=masses)
     return Snapshot(0.0, masses.astype(np.float32), positions.astype(np.float32), velocities.astype(np.float32), ids)
