@@ -12,9 +12,9 @@ is nearer (Meehan, Chaudhuri & Dasgupta 2020, arXiv 2004.05675). With d the dist
 
 Generated fields are *nearer* where the ratio lies more than 3 errors below 1, or that probability is below 0.001.
 That alone is no proof: fields of too little variance are nearer to everything. The gap does not follow the amplitude
-(Yoon et al. 2023 call a sample replayed below 1/3): a model is said to memorise where there is a copy, or where its fields
-are nearer and the gap ratio lies more than 3 errors below 1 too, nearer to *one* training field each. Replayed fields
-of which the training set holds near-duplicates have no gap, and are found as copies alone.
+(Yoon et al. 2023 call a sample replayed below 1/3): a model is said to memorise where there is a copy, or where its
+fields are nearer and the gap ratio lies more than 3 errors below 1 too, nearer to *one* training field each. Fields
+replayed from near-duplicates in the training set have no gap, and are found as copies alone.
 
 Test fields must be independent of the training set (no shared simulation or parameter vector), else the test fields
 are near too and memorisation is missed. Fields of float32 that are copied are found at d of about 1e-7.
