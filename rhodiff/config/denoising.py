@@ -26,7 +26,8 @@ class ObservationNoise(Section):
 
 
 class Denoising(Section):
-    """Noisy fields of a split, denoised by the network and by filters, and scored against the truth."""
+    """Noisy fields of a split, denoised by the network and by filters, and scored against the truth. A conditional
+    network is told the true parameters of each field."""
 
     split: Literal["validation", "test"] = "validation"
     """Part of the data that is made noisy."""
@@ -53,7 +54,8 @@ class Denoising(Section):
     """Noisy fields, or draws, that go through the network together. Fixed, because the batch size changes the last
     bits."""
     block_length: Count = 64
-    """Fields of a task, and in one file of the store."""
+    """Fields of a task, and in one file of the store. A task holds all draws of its fields in memory, 8 bytes a cell,
+    a few times over."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of the noise and of the draws; noise of a field is the same for all checkpoints."""
 

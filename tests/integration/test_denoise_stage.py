@@ -122,3 +122,9 @@ def test_report_has_a_section_with_figures_and_their_numbers(denoising):
     figures = {path.name for path in (page.parent / "figures").iterdir()}
     assert {f"denoised_{name}.pdf" for name in ("fields", "residuals")} <= figures
     assert {f"denoised_{name}.csv" for name in ("correlations", "spectra", "calibration")} <= figures
+
+
+def test_submitted_parts_give_what_one_process_gives(denoising, in_one_part):
+    denoising.do("submit", "denoise", "--local", "--parts", "2", "--wait")
+    assert contents(denoising) == in_one_part
+    assert "done before" in denoising.do("submit", "denoise", "--local", "--parts", "2").out

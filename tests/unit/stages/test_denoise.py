@@ -117,6 +117,16 @@ def test_draws_of_a_field_differ_and_its_estimates_keep_the_field(make):
     np.testing.assert_allclose(found["draw_std"], found["draws"].std(axis=1, ddof=1), atol=1e-5)
 
 
+def test_ddpm_draws_from_the_same_noise_spread_less(make):
+    """With C = 0 every step adds less noise, and all draws start from one noisy field."""
+    spreads = []
+    for sampler in ("gaussian_ancestral", "ddpm"):
+        workspace = make(f"denoising.sampler={sampler}")
+        denoise(workspace)
+        spreads.append(stored(workspace, "draw_std")["draw_std"].mean(axis=(1, 2, 3)))
+    assert (spreads[1] < spreads[0]).all()
+
+
 def test_network_is_told_the_true_parameters(make):
     """The posterior mean is what the denoiser says of the noisy field at the parameters of that very field."""
     workspace = make("denoising.num_fields=4", "denoising.micro_batch=4")
