@@ -27,7 +27,7 @@ __all__ = ["BonsaiEngine", "BonsaiProgram", "bonsai_command"]
 
 PATH_LIMIT = 256
 CUDA_EXIT = 255
-POLL_S = 0.2
+POLL_S, GRACE_S = 1.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -191,8 +191,12 @@ def _reached(log: Path) -> float:
 def _end_group(process: "subprocess.Popen[bytes]") -> None:
     """End a process that still runs, and its children, all of which are in its own session."""
     if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        os.killpg(process.pid, signal.SIGTERM)  # a launcher hands this one on to other nodes
+        try:
+            process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _ending(code: int, words: Sequence[str]) -> Ending:

@@ -7,8 +7,8 @@ CPU and number of threads): see :mod:`rhodiff.simulation.leapfrog`.
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from io import FileIO
 from pathlib import Path
-from typing import TextIO
 
 from rhodiff.errors import DataError
 from rhodiff.simulation.energies import energy_line, parse_energies
@@ -17,6 +17,7 @@ from rhodiff.simulation.leapfrog import StepRecord, integrate
 from rhodiff.simulation.snapshot import Snapshot
 from rhodiff.simulation.snapshot_files import find_rank_files, read_snapshot, snapshot_name, write_snapshot
 from rhodiff.simulation.tree_forces import SPLINE_PER_PLUMMER
+from rhodiff.store.files import storage_errors
 
 __all__ = ["TreegravEngine"]
 
@@ -46,7 +47,7 @@ class TreegravEngine(Engine):
         def write(output: Snapshot) -> None:
             write_snapshot(directory / snapshot_name(BASE, output.time), output)
 
-        with (directory / LOG).open("a+") as log:
+        with (directory / LOG).open("a+b", buffering=0) as log:
             try:
                 integrate(
                     snapshot,
@@ -57,30 +58,33 @@ class TreegravEngine(Engine):
                     theta=settings.theta,
                     threads=self._threads,
                     on_output=write,
-                    on_step=_observer(log, settings.timeout_min, on_time),
+                    on_step=_observer(directory / LOG, log, settings.timeout_min, on_time),
                 )
             except DataError as error:
                 return Ending(f"The engine stopped: {error}", "not_finite")
         return Ending("The engine went to its end")
 
 
-def _observer(log: TextIO, timeout_min: float | None, on_time: OnTime | None) -> Callable[[StepRecord], None]:
+def _observer(
+    path: Path, log: FileIO, timeout_min: float | None, on_time: OnTime | None
+) -> Callable[[StepRecord], None]:
     """Writes a line a step, and ends a run that takes too long."""
     log.seek(0)
-    earlier = log.read()
+    earlier = log.readall().decode(errors="replace")
     if earlier and not earlier.endswith("\n"):
-        log.write("\n")  # an attempt before was killed in the middle of a line
+        log.write(b"\n")  # an attempt before was killed in the middle of a line
     totals = parse_energies(earlier).total.tolist()[:1]
     began = time.monotonic()
 
     def observe(record: StepRecord) -> None:
         if not totals:
             totals.append(record.energy)
-        log.write(energy_line(record.iteration, record.time, record.kinetic, record.potential, totals[0]) + "\n")
-        log.flush()
+        line = energy_line(record.iteration, record.time, record.kinetic, record.potential, totals[0])
+        with storage_errors(path):
+            _append(log, f"{line}\n".encode())
         if timeout_min is not None and time.monotonic() - began > timeout_min * 60:
             raise SimulationFailedError(
-                f"{log.name}: no end after {timeout_min:g} min, at time {record.time:g}: raise timeout_min; the same "
+                f"{path}: no end after {timeout_min:g} min, at time {record.time:g}: raise timeout_min; the same "
                 "command goes on from the last snapshot",
                 ["timed_out"],
             )
@@ -88,3 +92,9 @@ def _observer(log: TextIO, timeout_min: float | None, on_time: OnTime | None) ->
             on_time(record.time)
 
     return observe
+
+
+def _append(log: FileIO, data: bytes) -> None:
+    """Write all of it: a disk that is nearly full takes a part first, and refuses the rest."""
+    while data:
+        data = data[log.write(data) :]

@@ -1,5 +1,6 @@
 """The embedded engine: Bonsai's files and log, and runs that go on where they were broken off."""
 
+import resource
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from rhodiff.simulation import Snapshot, particle_ids, read_snapshot
 from rhodiff.simulation.energies import parse_energies
 from rhodiff.simulation.engine import RunSettings, SimulationFailedError
 from rhodiff.simulation.treegrav_engine import TreegravEngine
+from rhodiff.store.files import StorageError
 
 SETTINGS = RunSettings(time_step=0.0625, end=0.5, snapshot_interval=0.125, softening_kpc=0.1)
 
@@ -124,3 +126,16 @@ def test_a_number_of_threads_that_is_not_there_is_refused(tmp_path):
 
 def test_the_form_of_the_softening_is_part_of_what_the_engine_is():
     assert TreegravEngine(SETTINGS).identity["softening"] == "spline, support 2.8 eps"
+
+
+def test_a_full_disk_is_a_storage_error_and_the_run_can_go_on(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    engine = TreegravEngine(SETTINGS)
+    initial = engine.prepare(ball(), tmp_path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150, hard))
+    try:
+        with pytest.raises(StorageError, match=r"engine\.log"):
+            engine.run(initial, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert engine.run(initial, tmp_path).is_good
