@@ -8,7 +8,8 @@ With the speed v_c of a circular orbit, Omega = v_c / R and kappa^2 = 4 Omega^2 
     mean v_phi^2 = v_c^2 + sigma_R^2 [1 - kappa^2 / 4 Omega^2 + d ln(Sigma sigma_R^2) / d ln R]
     sigma_z^2   = pi Sigma z_0 + mean over the column of z dPhi/dz of halo and bulge
 
-The last is the vertical virial theorem of a sheet: the first term alone is that of an isothermal sheet by itself.
+The last is the vertical virial theorem of a sheet: the first term alone is that of an isothermal sheet by itself,
+without softening; it and v_c are softened as :mod:`rhodiff.simulation.exponential_disc` says.
 Velocities are Gaussian about the mean. Units are those of :mod:`rhodiff.simulation.units`.
 """
 
@@ -25,6 +26,7 @@ __all__ = ["DiscKinematics", "disc_kinematics"]
 
 Array = NDArray[np.float64]
 TOOMRE = 3.36
+NUM_NODES = 500
 HEIGHTS = np.linspace(0, 10, 81)[:, None]
 WEIGHTS = np.where(HEIGHTS > 0, 2, 1) / np.cosh(HEIGHTS) ** 2
 """Trapezoid rule over a column of sech^2, in z_0, for the mean pull of the spheres; both halves are the same."""
@@ -83,8 +85,8 @@ def disc_kinematics(disc: ExponentialDisc, galaxy: GalaxyModel) -> DiscKinematic
     Raises:
         ConfigError: if the disc is too hot to rotate: mean v_phi^2 is negative at some radius beyond R_d / 2.
     """
-    R = np.geomspace(1e-3, 30, 2000) * disc.length_kpc
-    omega2 = galaxy.spheres_force(R) / R + disc.circular_velocity_squared(R) / R**2
+    R = np.geomspace(1e-3, 30, NUM_NODES) * disc.length_kpc
+    omega2 = galaxy.spheres_force(R) / R + disc.circular_velocity_squared(R, galaxy.softening_kpc) / R**2
     kappa2 = 4 * omega2 + np.gradient(omega2, np.log(R), edge_order=2)
     sigma_R = disc.toomre_q * TOOMRE * disc.surface_density(R) / np.sqrt(kappa2)
     ratio = kappa2 / (4 * omega2)
@@ -105,7 +107,7 @@ def disc_kinematics(disc: ExponentialDisc, galaxy: GalaxyModel) -> DiscKinematic
 def _vertical_variance(disc: ExponentialDisc, galaxy: GalaxyModel, R: Array) -> Array:
     z = disc.height_kpc * HEIGHTS
     r = np.hypot(R, z)
-    own = np.pi * disc.surface_density(R) * disc.height_kpc
+    own = disc.vertical_variance(R, galaxy.softening_kpc)
     return np.asarray(own + np.average(z**2 / r * galaxy.spheres_force(r), axis=0, weights=WEIGHTS[:, 0]))
 
 

@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 
 def _default_halo() -> HernquistSphere:
-    return HernquistSphere(mass=5e11 / MASS_MSUN, scale_kpc=20.0, taper_kpc=100.0)
+    return HernquistSphere(mass=2e11 / MASS_MSUN, scale_kpc=15.0, taper_kpc=60.0)
 
 
 def _default_bulge() -> HernquistSphere:
@@ -39,10 +39,10 @@ def _default_disc() -> ExponentialDisc:
 
 @dataclass(frozen=True)
 class GalaxyModel:
-    """The components of a galaxy; as it is, one like the Milky Way within 100 kpc.
+    """The components of a galaxy; as it is, one like the Milky Way within 60 kpc.
 
     Attributes:
-        halo: dark matter, 5e11 solar masses.
+        halo: dark matter, 2e11 solar masses: particles much heavier than those of the disc would heat it.
         bulge: 1e10 solar masses; None for none.
         disc: 4e10 solar masses; None for none.
         softening_kpc: Plummer-equivalent softening of the engine, >= 0.

@@ -45,7 +45,7 @@ def test_forces_of_components_add_up():
 
 
 def test_mass_is_that_of_the_components():
-    assert GalaxyModel().mass * MASS_MSUN == pytest.approx(5.5e11)
+    assert GalaxyModel().mass * MASS_MSUN == pytest.approx(2.5e11)
     assert GalaxyModel(HernquistSphere(2.0, 1, 9), None, ExponentialDisc(1.0, 3, 0.3)).mass == 3.0
 
 
