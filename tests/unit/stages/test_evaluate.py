@@ -148,7 +148,7 @@ def test_field_that_is_not_finite_is_named(changed):
         return fields
 
     broken = dataclasses.replace(whole, read_stored=with_nan)
-    with pytest.raises(DataError, match="the test split: 1 of 3 fields hold NaN.* first is number 4"):
+    with pytest.raises(DataError, match=r"the test split: 1 of 3 fields hold NaN.* first is number 4"):
         broken.read(np.array([2, 4, 6]))
 
 
