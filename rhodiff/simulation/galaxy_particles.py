@@ -20,7 +20,7 @@ from rhodiff.simulation.galaxy_model import GalaxyModel
 from rhodiff.simulation.hernquist import HernquistSphere
 from rhodiff.simulation.snapshot import Snapshot, particle_ids
 
-__all__ = ["ParticleCounts", "sample_galaxy"]
+__all__ = ["ParticleCounts", "equal_mass_counts", "sample_galaxy"]
 
 Array = NDArray[np.float64]
 
@@ -32,6 +32,31 @@ class ParticleCounts:
     dark: int
     disc: int
     bulge: int
+
+
+def equal_mass_counts(model: GalaxyModel, total: int) -> ParticleCounts:
+    """Share particles out so that those of all components have nearly one mass: heavy ones heat light ones.
+
+    Args:
+        model: the galaxy.
+        total: particles of the whole galaxy.
+
+    Returns:
+        Counts whose sum is the total.
+
+    Raises:
+        ConfigError: if a component would get no particle.
+    """
+    masses = [0.0 if part is None else part.mass for part in (model.halo, model.disc, model.bulge)]
+    ends = np.round(np.cumsum([0.0, *masses]) / sum(masses) * total).astype(int)
+    counts = ParticleCounts(*np.diff(ends).tolist())
+    for name, mass, count in zip(("dark", "disc", "bulge"), masses, np.diff(ends), strict=True):
+        if mass > 0 and count < 1:
+            raise ConfigError(
+                f"{total} particles of one mass leave none for the {name}, {mass / sum(masses):.2g} of the galaxy's "
+                "mass: take more, or leave the component out"
+            )
+    return counts
 
 
 def sample_galaxy(model: GalaxyModel, counts: ParticleCounts, *, seed: int, galaxy: int = 0) -> Snapshot:

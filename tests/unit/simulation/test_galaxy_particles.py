@@ -7,6 +7,7 @@ import pytest
 
 from rhodiff.errors import ConfigError
 from rhodiff.simulation import GalaxyModel, ParticleCounts, galaxy_of, sample_galaxy
+from rhodiff.simulation.galaxy_particles import equal_mass_counts
 
 COUNTS = ParticleCounts(dark=1500, disc=1200, bulge=300)
 
@@ -115,6 +116,21 @@ def test_more_dark_particles_leave_the_disc_as_it_is(galaxy):
 
 def test_ids_tell_the_galaxy():
     assert set(galaxy_of(sample_galaxy(GalaxyModel(), COUNTS, seed=1, galaxy=3).ids)) == {3}
+
+
+@pytest.mark.parametrize("total", [25, 1000, 12345])
+def test_particles_are_shared_out_by_mass(total):
+    """The default galaxy is 20 parts of halo, 4 of disc and 1 of bulge."""
+    counts = equal_mass_counts(GalaxyModel(), total)
+    assert counts.dark + counts.disc + counts.bulge == total
+    for count, share in [(counts.dark, 0.8), (counts.disc, 0.16), (counts.bulge, 0.04)]:
+        assert count == pytest.approx(share * total, abs=1)
+    assert equal_mass_counts(GalaxyModel(bulge=None, disc=None), total) == ParticleCounts(total, 0, 0)
+
+
+def test_a_component_that_would_be_left_empty_is_named():
+    with pytest.raises(ConfigError, match="5 particles of one mass leave none for the bulge"):
+        equal_mass_counts(GalaxyModel(), 5)
 
 
 def test_components_may_be_left_out():
