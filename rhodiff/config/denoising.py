@@ -27,7 +27,8 @@ class ObservationNoise(Section):
 
 class Denoising(Section):
     """Noisy fields of a split, denoised by the network and by filters, and scored against the truth. A conditional
-    network is told the true parameters of each field."""
+    network is told the true parameters of each field.
+    """
 
     split: Literal["validation", "test"] = "validation"
     """Part of the data that is made noisy."""
@@ -47,7 +48,7 @@ class Denoising(Section):
     """Steps of the reverse process: ``gaussian_ancestral`` with the posterior covariance of a Gaussian field,
     ``ddpm`` with the variance beta-tilde (paper A), whose spread is too small. Both are stochastic: a flow (ddim,
     heun) gives each noisy field one answer, and no spread."""
-    evaluations: Count = 32
+    evaluations: Count = 16
     """Network evaluations for a draw; of ``ddpm`` with a DDPM network at most as many as it has levels below the
     noise."""
     micro_batch: Count = 64

@@ -36,6 +36,7 @@ __all__ = [
     "residual_correlation",
     "rms_ratio",
     "score_denoised",
+    "share_estimate",
 ]
 
 Float = NDArray[np.float64]
@@ -70,8 +71,7 @@ class Contest:
     """A denoiser against a filter, by the residual-structure correlation.
 
     Attributes:
-        won: share of the fields in which the denoiser's is closer to zero. If it is none or all of G groups, no
-            resample shows anything else, and the error is 1 / (G + 1), the share that would still be seen as such.
+        won: share of the fields in which the denoiser's is closer to zero.
         gain: mean of the filter's absolute correlation minus the denoiser's.
         num_fields: fields that took part.
         num_groups: independent groups of them.
@@ -137,12 +137,27 @@ def compare_correlations(
         seed: of the bootstrap.
     """
     ours, theirs = np.abs(denoised), np.abs(filtered)
-    values = np.stack([ours < theirs, theirs - ours], axis=1).astype(np.float64)
-    won, gain = mean_estimate(values, groups, resamples=resamples, seed=seed)
-    num_groups = Groups.of(groups, len(values), "denoised").count
-    if won.value in {0.0, 1.0}:
-        won = Estimate(won.value, 1 / (num_groups + 1))
-    return Contest(won, gain, len(values), num_groups)
+    won = share_estimate(ours < theirs, groups, resamples=resamples, seed=seed)
+    (gain,) = mean_estimate((theirs - ours)[:, None], groups, resamples=resamples, seed=seed)
+    return Contest(won, gain, len(ours), Groups.of(groups, len(ours), "denoised").count)
+
+
+def share_estimate(holds: NDArray[np.bool_], groups: NDArray[np.int64], *, resamples: int, seed: int) -> Estimate:
+    """Share of the fields of which something holds, with its bootstrap error over groups.
+
+    If it holds of none or all of G groups, no resample shows anything else; the error is then 1 / (G + 1), a share
+    that would hardly have been seen.
+
+    Args:
+        holds: ``[field]``.
+        groups: independent group of each field, ``[field]``.
+        resamples: bootstrap resamples.
+        seed: of the bootstrap.
+    """
+    (share,) = mean_estimate(holds[:, None].astype(np.float64), groups, resamples=resamples, seed=seed)
+    if share.value not in {0.0, 1.0}:
+        return share
+    return Estimate(share.value, 1 / (Groups.of(groups, len(holds), "denoised").count + 1))
 
 
 def mean_estimate(values: Float, groups: NDArray[np.int64], *, resamples: int, seed: int) -> list[Estimate]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rhodiff.statistics.denoised import Contest, compare_correlations, mean_estimate, rms_ratio
+from rhodiff.statistics.denoised import Contest, compare_correlations, mean_estimate, rms_ratio, share_estimate
 from rhodiff.statistics.estimate import Estimate
 from rhodiff.statistics.posterior_spread import coverage
 
@@ -126,7 +126,9 @@ def summarise_denoising(found: DenoisedSet, *, resamples: int, seed: int) -> Den
         reached={ours: float(found.reached[other].mean()) for ours, other in found.matched.items()},
         error={name: ratio(values, error["noisy"]) for name, values in error.items()},
         correlation=dict(zip(correlation, means(list(correlation.values())), strict=True)),
-        beats_wiener=means([error["posterior_mean"] < error["wiener"]])[0],
+        beats_wiener=share_estimate(
+            error["posterior_mean"] < error["wiener"], found.groups, resamples=resamples, seed=seed
+        ),
         low_reduction=ratio(low["noisy"], low["posterior_mean"]),
         coverage=tuple(means(list(coverage(found.ranks, COVERAGES).T))),
         spread_ratio=ratio(_total(found.spread_power), _total(found.error_power)),
