@@ -26,8 +26,9 @@ class ObservationNoise(Section):
 
 
 class Denoising(Section):
-    """Noisy fields of a split, denoised by the network and by filters, and scored against the truth. A conditional
-    network is told the true parameters of each field.
+    """Noisy fields of a split, denoised by the network and by filters, and scored against the truth.
+
+    A conditional network is told the true parameters of each field.
     """
 
     split: Literal["validation", "test"] = "validation"
