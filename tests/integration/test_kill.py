@@ -22,8 +22,10 @@ def test_training_killed_at_random_points_ends_with_the_weights_of_an_undisturbe
             started = lab.start("run", "train", before=partial(hold_in_write, ".pt.", chance.randint(1, 3)))
             started.wait_until_held()
         else:
+            goal = 0 if number % 5 == 0 else lab.checkpoints_done() + chance.randint(1, 3)
             started = lab.start("run", "train", before=partial(hold_in_step, MOST_STEPS + 1))
-            wait_somewhere(lab, started, chance, anywhere=number % 5 == 0)
+            wait_until(lambda goal=goal: lab.checkpoints_done() >= goal, started)
+            time.sleep(chance.uniform(0, 0.04) if goal else chance.uniform(0.02, 0.5))  # start-up included
         started.send(signal.SIGKILL)
         assert started.wait().code == -signal.SIGKILL
         in_the_middle_of_a_write += bool(unfinished(lab))
@@ -34,16 +36,6 @@ def test_training_killed_at_random_points_ends_with_the_weights_of_an_undisturbe
     assert differing_weights(lab.final(), undisturbed_long.final()) == []
     assert lab.losses() == undisturbed_long.losses()
     assert not list(lab.run_folder().rglob("*.tmp")), "what a killed process left behind is removed"
-
-
-def wait_somewhere(lab, started, chance, *, anywhere) -> None:
-    """A random time, start-up included, or a random time after one of the next checkpoints."""
-    if anywhere:
-        time.sleep(chance.uniform(0.02, 0.5))
-    else:
-        goal = lab.checkpoints_done() + chance.randint(1, 3)
-        wait_until(lambda: lab.checkpoints_done() >= goal, started)
-        time.sleep(chance.uniform(0, 0.04))
 
 
 def unfinished(lab) -> list:
