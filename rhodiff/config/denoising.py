@@ -37,6 +37,9 @@ class Denoising(Section):
     """Fields, in a fixed random order; null: the whole split."""
     noise: ObservationNoise = ObservationNoise()
     """The noise."""
+    rescale: Annotated[int, Field(ge=0, le=10)] = 0
+    """With min_max by image: times that its extremes are taken again, from the posterior mean; 0: from the noisy
+    field, whose range is too wide (paper A). Two make the posterior nearly calibrated."""
     checkpoints: Literal["last", "all"] | tuple[Count, ...] = "last"
     """Iterations of the checkpoints that denoise."""
     weights: Literal["ema", "raw"] = "ema"

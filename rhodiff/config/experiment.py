@@ -121,6 +121,9 @@ class Experiment(Section):
             raise ValueError("denoising.weights 'ema' needs training.ema_gamma, which is null: take 'raw'")
         if self.data.split.model_dump()[denoising.split] == 0:
             raise ValueError(f"denoising.split is '{denoising.split}', but data.split gives it no share")
+        per_image = any(isinstance(s, MinMax) and s.scope == "image" for s in self.fields.transform)
+        if denoising.rescale and not per_image:
+            raise ValueError("denoising.rescale has no effect without min_max of scope 'image' in fields.transform")
         bent = [step.kind for step in self.fields.transform if not isinstance(step, Standardise | MinMax)]
         if denoising.noise.space == "physical" and bent:
             raise ValueError(

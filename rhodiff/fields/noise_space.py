@@ -11,7 +11,8 @@ before a logarithm would be neither.
 
 A min-max by image takes its extremes from the noisy field, which is all that an observer has: with values low..high
 for min..max, :math:`a = (high - low) / (\max y - \min y)`, as in paper A (arXiv 2211.12444). The noise widens the
-range of the field, so the network sees it somewhat fainter than the fields of its training.
+range of the field, so the network sees it fainter than the fields of its training, and its posterior comes out too
+wide. A first denoised estimate gives better extremes (:meth:`NoiseSpace.to_network` with ``like``).
 
 Axes: n field; arrays are of one channel, ``[n, *space]``.
 """
@@ -98,19 +99,23 @@ class NoiseSpace:
         self.require_one_channel(fields.shape[1])
         return self.before.forward(fields)[:, 0].astype(np.float64)
 
-    def to_network(self, noisy: Float) -> NetworkFields:
-        """Noisy values y ``[n, *space]`` to what the network sees.
+    def to_network(self, noisy: Float, like: Float | None = None) -> NetworkFields:
+        """Noisy values y to what the network sees.
+
+        Args:
+            noisy: ``[n, *space]``.
+            like: fields whose extremes a min-max by image takes, ``[n, *space]``; None: the noisy ones.
 
         Raises:
             DataError: if a field is constant, or leaves the range of float32.
         """
-        given = noisy[:, None]
-        seen = given
+        given = (noisy if like is None else like)[:, None]
+        mapped = given
         for step in self.after.steps:
-            seen = step.forward(seen)
-        scale = _range(seen) / _range(given)
-        offset = _least(seen) - scale * _least(given)
-        values = seen[:, 0].astype(np.float32)
+            mapped = step.forward(mapped)
+        scale = _range(mapped) / _range(given)
+        offset = _least(mapped) - scale * _least(given)
+        values = (_each(scale, noisy) * noisy + _each(offset, noisy)).astype(np.float32)
         if not np.isfinite(values).all():
             raise DataError(
                 "a noisy field leaves the range of float32 in the network's units: the noise is too large"

@@ -7,7 +7,7 @@ the ``denoising`` section.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -138,8 +138,12 @@ def _run_task(workspace: Workspace, task: DenoiseTask, model: RestoredModel) -> 
     space = NoiseSpace.of(fitted_transform(workspace))
     spec, path = space.spec(workspace.store.spec), run.denoised(task.identity)
     _create_store(workspace, task, model, space)
-    seen = observe(workspace, space, chosen[start:stop])
-    found = FieldDenoiser(model, settings).posterior(seen, conditions_of(workspace, seen.indices))
+    seen, denoiser = observe(workspace, space, chosen[start:stop]), FieldDenoiser(model, settings)
+    parameters = conditions_of(workspace, seen.indices)
+    for _ in range(settings.rescale):
+        estimate = seen.seen.back(denoiser.mean(seen, parameters))
+        seen = replace(seen, seen=space.to_network(seen.noisy, like=estimate))
+    found = denoiser.posterior(seen, parameters)
     power = model.spectrum.cpu().numpy()
     block = measure_block(seen, found, spec, power, settings.samples_kept)
     lost = int((~block["valid"]).sum())

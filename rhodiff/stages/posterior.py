@@ -95,13 +95,19 @@ class FieldDenoiser:
         levels = ladder(self.model, self.settings, observation.network_sigma)
         count, draws = len(parameters), self.settings.posterior_samples
         rows = np.arange(count)
-        means = [self._mean(observation, parameters, levels, batch) for batch in self._batches(rows)]
         pairs = np.stack([np.repeat(rows, draws), np.tile(np.arange(draws), count)], axis=1)
         drawn = [self._draw(observation, parameters, levels, batch) for batch in self._batches(pairs)]
         space = observation.noisy.shape[1:]
         return Posterior(
-            np.concatenate(means)[:count], np.concatenate(drawn)[: len(pairs)].reshape(count, draws, *space)
+            self.mean(observation, parameters), np.concatenate(drawn)[: len(pairs)].reshape(count, draws, *space)
         )
+
+    def mean(self, observation: Observation, parameters: NDArray[np.float64]) -> NDArray[np.float32]:
+        """E[x_0 | y] of some fields in the network's units, ``[n, *space]``; arguments of :meth:`posterior`."""
+        levels = ladder(self.model, self.settings, observation.network_sigma)
+        rows = np.arange(len(parameters))
+        found = [self._mean(observation, parameters, levels, batch) for batch in self._batches(rows)]
+        return np.concatenate(found)[: len(rows)]
 
     def _batches(self, rows: NDArray[np.int64]) -> Sequence[NDArray[np.int64]]:
         """Micro-batches of full size; the last one repeats its last row."""

@@ -66,6 +66,18 @@ def test_min_max_by_image_takes_its_extremes_from_the_noisy_field_as_paper_a_doe
     assert (seen.values.max(axis=(1, 2)) == 1).all()
 
 
+def test_extremes_can_be_those_of_an_estimate():
+    """With the truth for an estimate the clean structure has just the range that the network was trained on."""
+    space = space_of(Log10(), MinMax(scope="image"))
+    clean = space.clean(FIELDS)
+    noisy = clean + 0.3 * np.random.default_rng(3).normal(size=clean.shape)
+    seen = space.to_network(noisy, like=clean)
+    np.testing.assert_allclose(seen.scale, 2 / (clean.max(axis=(1, 2)) - clean.min(axis=(1, 2))))
+    np.testing.assert_allclose(seen.back(seen.values), noisy, atol=1e-6)
+    whole = space_of(Log10(), Standardise())
+    np.testing.assert_allclose(whole.to_network(noisy, like=clean).values, whole.to_network(noisy).values, atol=1e-5)
+
+
 def test_noise_is_added_after_the_last_step_that_is_not_affine():
     space = space_of(Log10(), Standardise())
     np.testing.assert_allclose(space.clean(FIELDS), np.log10(FIELDS[:, 0]), atol=1e-6)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from rhodiff.config.loading import apply_overrides, parse_experiment
 from rhodiff.diffusion import noise_ladder
@@ -12,6 +13,7 @@ from rhodiff.diffusion.ddpm import DdpmFormulation
 from rhodiff.errors import ConfigError, DataError
 from rhodiff.fields.noise_space import NoiseSpace
 from rhodiff.report import format_estimate
+from rhodiff.runtime.places import Place
 from rhodiff.sources.source import TEST
 from rhodiff.stages.checks import check_experiment
 from rhodiff.stages.denoise import denoise, denoise_tasks
@@ -20,7 +22,9 @@ from rhodiff.stages.denoised_results import finished_checkpoints, read_denoised,
 from rhodiff.stages.observation import chosen_fields, observe
 from rhodiff.stages.plan import plan_stage
 from rhodiff.stages.posterior import FieldDenoiser, Posterior, ladder
+from rhodiff.stages.prepare import prepare
 from rhodiff.stages.report_denoising import denoising_numbers, denoising_warnings
+from rhodiff.stages.train import train
 from rhodiff.stages.trained_network import find_checkpoints, load_network
 from rhodiff.stages.training_data import conditions_of, fitted_transform
 from rhodiff.stages.unfinished import find_tasks, inputs_are_there
@@ -234,9 +238,40 @@ def test_several_channels_are_refused_before_anything_is_computed(tmp_path, obse
         check_experiment(workspace)
 
 
+def test_rescaling_takes_the_range_from_the_estimate_and_changes_no_noisy_field(tmp_path, observer):
+    smooth = gaussian_filter(np.random.default_rng(0).normal(size=(60, 16, 16)), (0, 2, 2), mode="wrap")
+    np.save(tmp_path / "fields.npy", smooth.astype(np.float32))
+    settings = {
+        "name": "scaled",
+        "data": {"source": {"kind": "arrays", "fields": str(tmp_path / "fields.npy"), "periodic": True}},
+        "fields": {"transform": [{"kind": "min_max", "scope": "image"}]},
+        "model": {"width": 8, "multipliers": [1], "norm_groups": 4, "heads": 1, "head_channels": 4},
+        "training": {"iterations": 60, "batch_size": 16, "checkpoint_every": 60, "sheet_samples": 0},
+        "denoising": {**SECTION, "noise": {"sigma": 1.0, "of": "std"}, "block_length": 50},
+        "runtime": {"threads": 1, "device": "cpu"},
+    }
+    workspaces = [
+        Workspace(parse_experiment(apply_overrides(settings, [f"denoising.rescale={k}"]), "test"), tmp_path, observer)
+        for k in (0, 2)
+    ]
+    prepare(workspaces[0])
+    train(workspaces[0], Place())
+    found = []
+    for workspace in workspaces:
+        denoise(workspace)
+        found.append(stored(workspace, "noisy", "truth", "sigma", "network_sigma"))
+    once, again = found
+    np.testing.assert_array_equal(once["noisy"], again["noisy"])
+    extent = {name: np.ptp(once[name], axis=(1, 2)) for name in ("noisy", "truth")}
+    np.testing.assert_allclose(once["network_sigma"], once["sigma"] * 2 / extent["noisy"], rtol=1e-5)
+    ideal = once["sigma"] * 2 / extent["truth"]
+    assert (np.abs(np.log(again["network_sigma"] / ideal)) < np.abs(np.log(once["network_sigma"] / ideal))).all()
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [
+        ("denoising.rescale=1", "denoising.rescale has no effect without min_max of scope 'image'"),
         ("denoising.samples_kept=9", "samples_kept 9 is more than posterior_samples 3"),
         ("denoising.posterior_samples=1", "greater than or equal to 2"),
         ("denoising.sampler=heun", "gaussian_ancestral"),
