@@ -1,13 +1,16 @@
 """A driver that submits three trivial pieces as ``rhodiff-hpc submit`` does, in a process that may be killed."""
 
 import getpass
-import multiprocessing
 import os
 import socket
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from experiments import (
+    SERVER,
+)  # a session has one fork server: a second list of modules to load would replace its own
 
 from rhodiff.jobs.calls import CallRecord
 from rhodiff.jobs.registry import (
@@ -22,9 +25,6 @@ from rhodiff.jobs.submission import SlurmScheduler
 from rhodiff.jobs.submission_plan import Allocation, BodyRules, Launch, Piece, SubmissionPlan
 from rhodiff.store.journal import utc_now
 from rhodiff.store.layout import JobsFolder
-
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["rhodiff.jobs.registry", "rhodiff.jobs.submission"])
 
 THREE = (
     Piece(0, 0, 2, is_array=True),
