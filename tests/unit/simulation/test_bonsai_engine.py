@@ -100,7 +100,7 @@ def test_a_program_that_hangs_is_ended_after_its_time(program, tmp_path, monkeyp
 
 def test_a_stop_from_outside_ends_the_program_and_the_next_run_restarts_it(program, tmp_path, monkeypatch):
     monkeypatch.setenv("STAND_IN_FAILURE", "hang")
-    pids, others = [], set(children_of(os.getpid()))  # other tests' fork server is no child of this one
+    pids, others = [], set(children_of(os.getpid()))  # among them the fork server of other tests
 
     def stop(reached):
         if reached >= 0.375:
