@@ -9,14 +9,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from rhodiff.config.mergers import DeepGalaxySource, MergersSource
 from rhodiff.config.section import Section
 
 __all__ = [
     "ArraysSource",
     "CamelsSource",
     "CosmicWebSource",
+    "DeepGalaxySource",
     "DustSource",
     "HarmonicsSource",
+    "MergersSource",
     "ParameterRange",
     "PluginSource",
     "SourceSettings",
@@ -296,6 +299,13 @@ class PluginSource(Section):
 
 
 SourceSettings = Annotated[
-    DustSource | CosmicWebSource | CamelsSource | HarmonicsSource | ArraysSource | PluginSource,
+    DustSource
+    | CosmicWebSource
+    | CamelsSource
+    | HarmonicsSource
+    | MergersSource
+    | DeepGalaxySource
+    | ArraysSource
+    | PluginSource,
     Field(discriminator="kind"),
 ]

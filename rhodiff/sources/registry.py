@@ -20,8 +20,10 @@ _CLASSES = {
     "arrays": ("rhodiff.sources.arrays", "Arrays"),
     "camels": ("rhodiff.sources.camels", "Camels"),
     "cosmic_web": ("rhodiff.sources.cosmic_web", "CosmicWeb"),
+    "deepgalaxy": ("rhodiff.sources.deepgalaxy", "DeepGalaxy"),
     "dust": ("rhodiff.sources.dust", "Dust"),
     "harmonics": ("rhodiff.sources.harmonics", "Harmonics"),
+    "mergers": ("rhodiff.sources.mergers", "Mergers"),
 }
 
 
