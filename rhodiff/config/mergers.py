@@ -257,7 +257,7 @@ EngineSettings = Annotated[TreegravSettings | BonsaiSettings, Field(discriminato
 
 
 class MergersSource(Section):
-    """Images of galaxy mergers, simulated on a grid of mass ratio, size ratio and orbit (rho-Diffusion's first test)."""
+    """Images of galaxy mergers, simulated on a grid (rho-Diffusion's first test)."""
 
     kind: Literal["mergers"] = "mergers"
     grid: MergerGrid = MergerGrid()
