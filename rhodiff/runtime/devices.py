@@ -2,14 +2,13 @@
 
 import os
 import resource
-from collections.abc import Mapping
 
 import torch
 
 from rhodiff.errors import EnvironmentLacksError
-from rhodiff.runtime.launcher_variables import CPUS
+from rhodiff.runtime.cpus import cpus_of_process
 
-__all__ = ["available_cpus", "configure_torch", "cpus_of_process", "peak_memory_gb", "resolve_device"]
+__all__ = ["configure_torch", "peak_memory_gb", "resolve_device"]
 
 
 def resolve_device(request: str, local_rank: int = 0) -> torch.device:
@@ -33,24 +32,6 @@ def resolve_device(request: str, local_rank: int = 0) -> torch.device:
             "take 'auto', or install a torch built for that device"
         )
     return torch.device(wanted, local_rank % torch.accelerator.device_count())
-
-
-def available_cpus() -> int:
-    """CPUs this process may use (its affinity mask, which some Slurm clusters set)."""
-    return len(os.sched_getaffinity(0))
-
-
-def cpus_of_process(environment: Mapping[str, str], processes_here: int) -> int:
-    """CPUs that are this process's own.
-
-    Args:
-        environment: usually ``os.environ``. A job's body, and Slurm where ``--cpus-per-task`` was given, say how many
-            CPUs each process has; many clusters do not bind processes to them.
-        processes_here: processes of ours on this node, which else share the CPUs evenly.
-    """
-    told = environment.get(CPUS) or environment.get("SLURM_CPUS_PER_TASK") or ""
-    given = int(told) if told.isdecimal() else available_cpus() // processes_here
-    return max(1, min(given, available_cpus()))
 
 
 def configure_torch(threads: int | None, processes_here: int, *, deterministic: bool) -> int:

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from rhodiff.errors import EnvironmentLacksError
-from rhodiff.runtime.devices import available_cpus, configure_torch, cpus_of_process, resolve_device
+from rhodiff.runtime.cpus import available_cpus, cpus_of_process
+from rhodiff.runtime.devices import configure_torch, resolve_device
 from rhodiff.runtime.provenance import describe_environment
 
 HAS_ACCELERATOR = torch.accelerator.current_accelerator(check_available=True) is not None
