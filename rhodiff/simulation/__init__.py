@@ -7,6 +7,7 @@ from rhodiff.simulation.exponential_disc import ExponentialDisc
 from rhodiff.simulation.galaxy_model import GalaxyModel
 from rhodiff.simulation.galaxy_particles import ParticleCounts, sample_galaxy
 from rhodiff.simulation.hernquist import HernquistSphere
+from rhodiff.simulation.history import centre_drift, separation_kpc
 from rhodiff.simulation.initial_conditions import MergerPoint, build_merger
 from rhodiff.simulation.orbit import KeplerOrbit
 from rhodiff.simulation.rendering import Frame, Image, Renderer
@@ -36,6 +37,7 @@ __all__ = [
     "TreegravEngine",
     "ValidationReport",
     "build_merger",
+    "centre_drift",
     "fixed_camera",
     "galaxy_of",
     "last_good_time",
@@ -44,6 +46,7 @@ __all__ = [
     "read_snapshot",
     "read_snapshot_ranks",
     "sample_galaxy",
+    "separation_kpc",
     "validate_output",
     "write_snapshot",
 ]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rhodiff.errors import ConfigError, DataError
 from rhodiff.simulation.energies import EnergyHistory, parse_energies
+from rhodiff.simulation.history import centre_drift
 from rhodiff.simulation.snapshot import Snapshot
 from rhodiff.simulation.snapshot_files import find_rank_files, read_snapshot_ranks, snapshot_stem
 
@@ -161,7 +162,7 @@ def _judge_snapshot(folder: Path, expected: ExpectedOutput, time: float) -> tupl
         failures.append(
             Failure("wrong_time", f"snapshot {name} says that its time is {snapshot.time:g}; expected was {time:g}")
         )
-    drift = _drift(expected.initial, snapshot)
+    drift = centre_drift(expected.initial, snapshot)
     if drift > expected.max_drift_kpc:
         failures.append(
             Failure(
@@ -193,16 +194,6 @@ def _compare_particles(name: Path, snapshot: Snapshot, initial: Snapshot) -> Fai
 
 def _some(ids: NDArray[np.uint64]) -> str:
     return f"{len(ids)} (id {ids[0]} first)" if len(ids) else "0"
-
-
-def _drift(initial: Snapshot, snapshot: Snapshot) -> float:
-    """Distance of the centre of mass from where it should be, kpc."""
-    masses = initial.masses.astype(np.float64)
-    start, motion, now = (
-        np.average(values.astype(np.float64), axis=0, weights=masses)
-        for values in (initial.positions, initial.velocities, snapshot.positions)
-    )
-    return float(np.linalg.norm(now - start - motion * (snapshot.time - initial.time)))
 
 
 def _judge_log(path: Path, expected: ExpectedOutput) -> tuple[EnergyHistory, list[Failure]]:
