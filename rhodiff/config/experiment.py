@@ -106,7 +106,7 @@ class Experiment(Section):
             raise ValueError("sampling.conditions has no effect without model.conditioning.parameters")
         if self.sampling.weights == "ema" and self.training.ema_gamma is None:
             raise ValueError("sampling.weights 'ema' needs training.ema_gamma, which is null: take 'raw'")
-        if self.data.split.model_dump()[self.evaluation.reference] == 0:
+        if not self.data.fills(self.evaluation.reference):
             raise ValueError(
                 f"evaluation.reference is '{self.evaluation.reference}', but data.split gives it no share"
             )
@@ -119,7 +119,7 @@ class Experiment(Section):
             return self
         if denoising.weights == "ema" and self.training.ema_gamma is None:
             raise ValueError("denoising.weights 'ema' needs training.ema_gamma, which is null: take 'raw'")
-        if self.data.split.model_dump()[denoising.split] == 0:
+        if not self.data.fills(denoising.split):
             raise ValueError(f"denoising.split is '{denoising.split}', but data.split gives it no share")
         per_image = any(isinstance(s, MinMax) and s.scope == "image" for s in self.fields.transform)
         if denoising.rescale and not per_image:

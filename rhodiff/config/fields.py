@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from rhodiff.config.section import Operational, Section
-from rhodiff.config.sources import SourceSettings
+from rhodiff.config.sources import DeepGalaxySource, MergersSource, SourceSettings
 
 __all__ = [
     "Asinh",
@@ -53,6 +53,11 @@ class Data(Section):
     """Fields in one file of the store; a preparation task owns whole shards."""
     compression: Literal["none", "zstd"] = "none"
     """``none`` can be memory-mapped while training; ``zstd`` saves bytes and costs reading time."""
+
+    def fills(self, part: Literal["train", "validation", "test"]) -> bool:
+        """Whether fields go to a part: by its share or, for the test part, by values that the source holds out."""
+        is_held_out = isinstance(self.source, MergersSource | DeepGalaxySource) and bool(self.source.held_out)
+        return (part == "test" and is_held_out) or bool(getattr(self.split, part) > 0)
 
 
 class Log10(Section):
