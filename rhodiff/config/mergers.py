@@ -5,9 +5,9 @@ cameras) look at one that was run. Units are in the names.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from rhodiff.config.section import Operational, Section
 
@@ -66,7 +66,22 @@ class AxisInterval(Section):
         return self
 
 
-AxisValues = float | tuple[float, ...] | AxisRange | AxisInterval
+def _axis_form(value: Any) -> str:
+    """Which form was meant, so that an error speaks of that one alone."""
+    if isinstance(value, AxisInterval) or (isinstance(value, dict) and {"low", "high"} & value.keys()):
+        return "interval"
+    if isinstance(value, AxisRange | dict):
+        return "range"
+    return "list" if isinstance(value, list | tuple) else "value"
+
+
+AxisValues = Annotated[
+    Annotated[float, Tag("value")]
+    | Annotated[tuple[float, ...], Tag("list")]
+    | Annotated[AxisRange, Tag("range")]
+    | Annotated[AxisInterval, Tag("interval")],
+    Discriminator(_axis_form),
+]
 """One value, a list, a range, or an interval to draw from."""
 
 
@@ -150,6 +165,9 @@ class MergerImages(Section):
 
     times_myr: tuple[Annotated[float, Field(ge=0)], ...] | AxisRange = AxisRange(start=300, stop=650, step=5)
     """Times since the start, Myr. Each is taken at the nearest snapshot; the true time is what is stored."""
+    time_tolerance_myr: PositiveFloat = 2.5
+    """How far a snapshot may be from the time asked for, as far as the time step allows; a smaller one makes the
+    engine write more snapshots."""
     cameras: tuple[Annotated[int, Field(ge=0, le=13)] | CameraAngles, ...] = tuple(range(14))
     """Fixed cameras 0 to 13, spread evenly over the sphere, or angles; those get the numbers 14, 15, ..."""
     size: Annotated[int, Field(ge=4, multiple_of=2)] = 128
@@ -170,6 +188,8 @@ class MergerImages(Section):
                 raise ValueError(f"'{name}' is empty: name at least one")
             if not isinstance(values, AxisRange) and len(set(values)) < len(values):
                 raise ValueError(f"'{name}' names the same twice")
+        if isinstance(self.times_myr, AxisRange) and self.times_myr.start < 0:
+            raise ValueError(f"'times_myr' starts at {self.times_myr.start:g}: simulations start at 0")
         return self
 
 
@@ -279,7 +299,8 @@ class MergersSource(Section):
     """Folder for simulations at work, on a disk of the node: $VARIABLES are filled in on the node. null: in the
     archive, from where a simulation goes on after its task was killed on any node."""
     keep_snapshots: Annotated[bool, Operational] = True
-    """Keep the particles at the images' times: then other cameras and sizes need no new simulation."""
+    """Keep the particles at the images' times: then other cameras and sizes need no new simulation. false: keep the
+    images alone."""
 
 
 class DeepGalaxySource(Section):
@@ -305,6 +326,13 @@ class DeepGalaxySource(Section):
     held_out: HeldOut = Field(default_factory=dict)
     """Images that no network is trained on, e.g. {mass_ratio: [0.75]}: those with one of the values of any named
     parameter are the test part; ``data.split`` shares out the others."""
+
+    @model_validator(mode="after")
+    def _something_is_taken(self) -> "DeepGalaxySource":
+        for name in ("size_ratios", "mass_ratios", "cameras"):
+            if getattr(self, name) == ():
+                raise ValueError(f"'{name}' is empty: name at least one, or say null for all")
+        return self
 
     @model_validator(mode="after")
     def _times_ordered(self) -> "DeepGalaxySource":

@@ -114,9 +114,17 @@ def test_settings_of_how_are_told_from_settings_of_what():
         if Operational in field.metadata
     }
     assert operational == {
+        "BonsaiSettings.device",
+        "BonsaiSettings.launcher",
+        "BonsaiSettings.ranks",
+        "BonsaiSettings.timeout_min",
         "Evaluation.block_fields",
         "Evaluation.selection",
         "Fields.memory_map",
+        "Integration.timeout_min",
+        "MergersSource.archive",
+        "MergersSource.keep_snapshots",
+        "MergersSource.scratch",
         "Minkowski.quantimpy_python",
         "Sampling.skip_damaged",
         "Sampling.threads",
@@ -130,6 +138,7 @@ def test_settings_of_how_are_told_from_settings_of_what():
         "Training.sheet_samples",
         "Training.tensorboard",
         "Training.wandb_project",
+        "TreegravSettings.timeout_min",
         "UNetSettings.gradient_checkpointing",
     }
 
