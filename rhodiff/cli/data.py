@@ -55,30 +55,42 @@ def info(path: StorePath, as_json: JsonOutput = False) -> None:
 @app.command()
 def verify(path: StorePath, as_json: JsonOutput = False) -> None:
     """Read everything and compare it with the checksums written when it was made."""
-    from rhodiff.stages.inspection import find_faults, inspect
+    from rhodiff.stages.inspection import find_failures, find_faults, inspect
 
     inspected = inspect(path)
-    faults = find_faults(inspected)
+    faults, failures = find_faults(inspected), find_failures(inspected)
     lines = [fault.describe() for fault in faults]
+    lines += [f"shard {shard}, masked: {told}" for shard, several in failures.items() for told in several]
     damaged = sum(fault.shard is not None for fault in faults)
     summary = f"{len(inspected.markers) - damaged} of {len(inspected.markers)} shards are sound"
-    listed = [{"shard": fault.shard, "reason": fault.reason} for fault in faults]
+    if failures:
+        summary += f"; what failed is masked, and tried again by 'rhodiff-hpc data repair --failed {path}'"
     Console(as_json=as_json).result(
-        "\n".join([*lines, summary]), {"path": str(path), "num_shards": len(inspected.markers), "faults": listed}
+        "\n".join([*lines, summary]),
+        {
+            "path": str(path),
+            "num_shards": len(inspected.markers),
+            "faults": [{"shard": fault.shard, "reason": fault.reason} for fault in faults],
+            "failures": [{"shard": shard, "reasons": several} for shard, several in failures.items()],
+        },
     )
     if faults:
         raise typer.Exit(1)
 
 
 @app.command()
-def repair(path: StorePath, as_json: JsonOutput = False) -> None:
+def repair(
+    path: StorePath,
+    failed: Annotated[bool, typer.Option("--failed", help="Try again too what failed and is masked.")] = False,
+    as_json: JsonOutput = False,
+) -> None:
     """Make missing and damaged shards again, and nothing else."""
     from rhodiff.stages.inspection import inspect
     from rhodiff.stages.inspection import repair as repair_store
 
     console = Console(as_json=as_json)
     inspected = inspect(path)
-    faults = repair_store(inspected, console)
+    faults = repair_store(inspected, console, failed=failed)
     done = "made again" if inspected.is_data_set else "forgotten: 'rhodiff-hpc run sample' makes them again"
     shards = [fault.shard for fault in faults if fault.shard is not None]
     text = "\n".join([*(fault.describe() for fault in faults), f"{len(shards)} shards {done}"])

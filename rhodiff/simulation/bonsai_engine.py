@@ -8,6 +8,7 @@ Paths that Bonsai is given are absolute and shorter than 256 characters, the siz
 
 import math
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -132,6 +133,10 @@ class BonsaiEngine(Engine):
     def command(self, initial: Path, directory: Path, start: float | None = None) -> list[str]:
         """The command of a run, see :func:`bonsai_command`."""
         return bonsai_command(self._program, self.settings, self._executable, initial, directory, start)
+
+    def describe_command(self, initial: Path, directory: Path) -> str:
+        """The words of the command, as a shell takes them."""
+        return shlex.join(self.command(initial, directory))
 
     def _find_start(self, directory: Path, expected: ExpectedOutput) -> float | None:
         """As every engine, but only from files of the same number of ranks, which Bonsai asks for."""

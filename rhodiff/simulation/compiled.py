@@ -20,7 +20,7 @@ from types import ModuleType
 
 from rhodiff.errors import EnvironmentLacksError
 
-__all__ = ["cache_folder", "load_tree_walk"]
+__all__ = ["INSTALL", "cache_folder", "load_tree_walk"]
 
 INSTALL = "pip install 'rhodiff[simulation]'"
 

@@ -117,6 +117,10 @@ class Engine(ABC):
         """What makes results of this engine its own: name, versions, softening; part of a simulation's key."""
 
     @abstractmethod
+    def describe_command(self, initial: Path, directory: Path) -> str:
+        """How a run from these initial conditions is started, for people and for the record."""
+
+    @abstractmethod
     def _advance(self, initial: Path, directory: Path, start: float | None, on_time: OnTime | None) -> Ending:
         """Move the particles and write the snapshots after ``start``; None: from the initial conditions."""
 

@@ -6,11 +6,12 @@ CPU and number of threads): see :mod:`rhodiff.simulation.leapfrog`.
 
 import time
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from io import FileIO
 from pathlib import Path
 
-from rhodiff.errors import DataError
+from rhodiff.errors import DataError, EnvironmentLacksError
+from rhodiff.simulation.compiled import INSTALL
 from rhodiff.simulation.energies import energy_line, parse_energies
 from rhodiff.simulation.engine import BASE, LOG, Ending, Engine, OnTime, RunSettings, SimulationFailedError
 from rhodiff.simulation.leapfrog import StepRecord, integrate
@@ -28,17 +29,32 @@ class TreegravEngine(Engine):
     Args:
         settings: of the run.
         threads: CPU threads of the forces.
+
+    Raises:
+        EnvironmentLacksError: if pytreegrav is not installed.
     """
 
     def __init__(self, settings: RunSettings, *, threads: int = 1) -> None:
         super().__init__(settings)
         self._threads = threads
+        try:
+            self._version = version("pytreegrav")
+        except PackageNotFoundError:
+            raise EnvironmentLacksError(f"the engine 'treegrav' needs the package pytreegrav: {INSTALL}") from None
 
     @property
     def identity(self) -> dict[str, str]:
         """Name, version of pytreegrav, and the softening's form."""
         softening = f"spline, support {SPLINE_PER_PLUMMER} eps"
-        return {"engine": "treegrav", "pytreegrav": version("pytreegrav"), "softening": softening}
+        return {"engine": "treegrav", "pytreegrav": self._version, "softening": softening}
+
+    def describe_command(self, initial: Path, directory: Path) -> str:
+        """The settings of the call, which is no command of a shell."""
+        one = self.settings
+        return (
+            f"treegrav from {initial} in {directory}: dt {one.time_step:g}, end {one.end:g}, snapshots every "
+            f"{one.snapshot_interval:g}, eps {one.softening_kpc:g} kpc, theta {one.theta:g}, {self._threads} threads"
+        )
 
     def _advance(self, initial: Path, directory: Path, start: float | None, on_time: OnTime | None) -> Ending:
         settings = self.settings

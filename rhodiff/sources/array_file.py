@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from rhodiff.errors import ConfigError, DataError
 
-__all__ = ["ArrayFile", "find_input", "open_array"]
+__all__ = ["ArrayFile", "count_hdf5_chunks", "find_input", "open_array", "open_hdf5"]
 
 
 class ArrayFile(ABC):
@@ -97,7 +97,7 @@ class Hdf5File(ArrayFile):
 
     def __init__(self, path: Path, dataset: str | None, allow_missing_chunks: bool) -> None:
         self.path = path
-        with self._open() as file:
+        with open_hdf5(path) as file:
             found: dict[str, h5py.Dataset] = {}
             file.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
             self._name = _choose(path, dataset, list(found))
@@ -105,17 +105,11 @@ class Hdf5File(ArrayFile):
             self.shape, self.dtype = tuple(array.shape or ()), array.dtype
             self._check_dtype()
             if not allow_missing_chunks:
-                _refuse_missing(path, *_count_hdf5_chunks(array))
+                _refuse_missing(path, *count_hdf5_chunks(array))
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
-        with self._open() as file:
+        with open_hdf5(self.path) as file:
             return np.asarray(file[self._name][start:stop])
-
-    @contextmanager
-    def _open(self) -> Iterator[h5py.File]:
-        # Locks on Lustre and NFS may fail or hang, and reading needs none.
-        with _damage_is_data_error(self.path), h5py.File(self.path, "r", locking=False) as file:
-            yield file
 
 
 class ZarrFile(ArrayFile):
@@ -206,6 +200,26 @@ def find_input(folder: Path, path: Path, key: str) -> Path:
 
 
 @contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file to read.
+
+    Raises:
+        DataError: if it is damaged, on opening or while it is read.
+    """
+    # Locks on Lustre and NFS may fail or hang, and reading needs none.
+    with _damage_is_data_error(path), h5py.File(path, "r", locking=False) as file:
+        yield file
+
+
+def count_hdf5_chunks(array: h5py.Dataset) -> tuple[int, int]:
+    """Written chunks and all chunks; a contiguous dataset counts as one."""
+    if array.chunks is None:
+        return int(array.size == 0 or array.id.get_storage_size() > 0 or array.external is not None), 1
+    grid = (ceil(length / chunk) for length, chunk in zip(array.shape, array.chunks, strict=True))
+    return array.id.get_num_chunks(), prod(grid)
+
+
+@contextmanager
 def _damage_is_data_error(path: Path) -> Iterator[None]:
     """What the libraries raise for damaged files, as one error that names the file."""
     try:
@@ -234,14 +248,6 @@ def _refuse_short_chunk(chunk: Path, *, is_blosc: bool) -> None:
     promised = int.from_bytes(header[12:16], "little") if is_blosc and len(header) == 16 else 16 * is_blosc or 1
     if size < promised:
         raise DataError(f"{chunk} has {size} bytes, it needs {promised}: truncated; fetch or write it again")
-
-
-def _count_hdf5_chunks(array: h5py.Dataset) -> tuple[int, int]:
-    """Written chunks and all chunks; a contiguous dataset counts as one."""
-    if array.chunks is None:
-        return int(array.size == 0 or array.id.get_storage_size() > 0 or array.external is not None), 1
-    grid = (ceil(length / chunk) for length, chunk in zip(array.shape, array.chunks, strict=True))
-    return array.id.get_num_chunks(), prod(grid)
 
 
 def _refuse_missing(path: Path, written: int, promised: int) -> None:

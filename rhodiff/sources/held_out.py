@@ -20,7 +20,7 @@ from rhodiff.config.fields import Split
 from rhodiff.errors import ConfigError
 from rhodiff.sources.source import TEST, split_groups
 
-__all__ = ["held_out_split"]
+__all__ = ["find_held_out", "held_out_split"]
 
 TOLERANCE = 1e-6
 """Largest relative difference of equal values: a file may hold them in float32."""
@@ -51,17 +51,25 @@ def held_out_split(
     Raises:
         ConfigError: for an unknown parameter, a value that no field has, or if nothing is left.
     """
-    is_held_out = np.zeros(len(groups), dtype=np.bool_)
-    for name, wanted in held_out.items():
-        is_held_out |= _has_any(_column(name, values, names), name, wanted)
-    if held_out and is_held_out.all():
-        raise ConfigError(
-            f"data.source.held_out: all {len(groups)} fields have one of these values, none is left for training: "
-            "hold out fewer"
-        )
+    is_held_out = find_held_out(values, names, held_out)
     parts = np.full(len(groups), TEST, dtype=np.int8)
     parts[~is_held_out] = split_groups(groups[~is_held_out], split)
     return parts
+
+
+def find_held_out(
+    values: NDArray[np.float64], names: Sequence[str], held_out: Mapping[str, tuple[float, ...]]
+) -> NDArray[np.bool_]:
+    """Which fields are held out, bool ``[sample]``; arguments and errors like :func:`held_out_split`."""
+    found = np.zeros(len(values), dtype=np.bool_)
+    for name, wanted in held_out.items():
+        found |= _has_any(_column(name, values, names), name, wanted)
+    if held_out and found.all():
+        raise ConfigError(
+            f"data.source.held_out: all {len(values)} fields have one of these values, none is left for training: "
+            "hold out fewer"
+        )
+    return found
 
 
 def _column(name: str, values: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:

@@ -6,9 +6,10 @@ was split. Arrays are ``fields`` float32 ``[sample, channel, *space]`` in physic
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +31,15 @@ class FieldBatch:
         fields: float32 ``[sample, channel, *space]``, physical units; a failed field is NaN.
         parameters: float64 ``[sample, parameter]``.
         valid: bool ``[sample]``; False marks a field that could not be made. It is masked, never zeros.
+        failures: why fields could not be made, a paragraph each for people.
+        facts: JSON values about their making that are kept with the shard.
     """
 
     fields: NDArray[np.float32]
     parameters: NDArray[np.float64]
     valid: NDArray[np.bool_]
+    failures: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Source(ABC):
@@ -68,6 +73,29 @@ class Source(ABC):
     def provenance(self) -> Mapping[str, str | int | float]:
         """Facts that a reader of the store needs to trust it: conventions, references, versions."""
         return {}
+
+    @property
+    def fields_together(self) -> int:
+        """Fields that come of one piece of work: ranges that are asked for hold a multiple of them."""
+        return 1
+
+    def describe_work(self) -> str:
+        """What making all fields costs, for people; empty where that is not worth a word."""
+        return ""
+
+    def extra_files(self) -> tuple[int, int]:
+        """Number of files, and bytes, that are left beside the fields."""
+        return 0, 0
+
+    def accompany(self, tell: Callable[[str], None]) -> None:  # noqa: B027 - quick fields need no company
+        """Have somebody told how far a long piece of work is.
+
+        Args:
+            tell: called now and then; what it raises ends the work, which must then go on from there another time.
+        """
+
+    def forget_failures(self) -> None:  # noqa: B027 - few sources keep failures
+        """Forget fields that could not be made, wherever that was recorded, so that they are tried again."""
 
     def groups(self) -> NDArray[np.int64]:
         """Independent unit of each field, ``[sample]``: fields of one group never straddle a split."""

@@ -8,15 +8,16 @@ from pathlib import Path
 from rhodiff.config.evaluation import Evaluation
 from rhodiff.config.experiment import Experiment, Paths
 from rhodiff.config.fields import Data
-from rhodiff.errors import DataError
+from rhodiff.errors import ConfigError, DataError
 from rhodiff.runtime.progress import Observer
+from rhodiff.sources.source import Source
 from rhodiff.stages.prepare import prepare
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.field_store import FieldStore, num_shards, open_fields, shard_files, shared_files
 from rhodiff.store.files import checksum, read_marker
 from rhodiff.store.layout import DataFolder, RunFolder
 
-__all__ = ["Fault", "Inspected", "find_faults", "inspect", "repair"]
+__all__ = ["Fault", "Inspected", "find_failures", "find_faults", "inspect", "open_source", "repair"]
 
 
 @dataclass(frozen=True)
@@ -106,20 +107,42 @@ def _fault(marker: Path, files: Sequence[Path]) -> str | None:
     return None
 
 
-def repair(inspected: Inspected, observer: Observer) -> list[Fault]:
+def find_failures(inspected: Inspected) -> dict[int, list[str]]:
+    """Why fields of a data set could not be made and are masked, by shard; a sound store can have some."""
+    told = {shard: (read_marker(marker) or {}).get("failures", []) for shard, marker in enumerate(inspected.markers)}
+    return {shard: failures for shard, failures in told.items() if failures}
+
+
+def repair(inspected: Inspected, observer: Observer, *, failed: bool = False) -> list[Fault]:
     """Make the faulty shards of a data set again; of samples, forget them so that ``run sample`` makes them again.
+
+    Args:
+        inspected: the store.
+        observer: told what happens.
+        failed: try fields again too that could not be made; of data sets alone.
 
     Returns:
         The faults that were found.
 
     Raises:
+        ConfigError: if samples' failures are to be tried again.
         DataError: if the input files are not those that the data set was made from, or what all shards share is
             damaged.
     """
+    if failed and not inspected.is_data_set:
+        raise ConfigError("--failed is for data sets: samples that diverged would diverge again")
     faults = find_faults(inspected)
+    if failed:
+        faults += [
+            Fault(shard, inspected.markers[shard], f"{len(told)} failures are tried again")
+            for shard, told in find_failures(inspected).items()
+            if shard not in {fault.shard for fault in faults}
+        ]
     if not faults:
         return faults
     workspace = _workspace_of(inspected, observer) if inspected.is_data_set else None
+    if failed and workspace is not None:
+        workspace.source.forget_failures()
     for fault in faults:
         if fault.shard is None and read_marker(fault.marker) is not None:
             raise DataError(
@@ -132,6 +155,17 @@ def repair(inspected: Inspected, observer: Observer) -> list[Fault]:
         inspected.done.unlink(missing_ok=True)
         prepare(workspace)
     return faults
+
+
+def open_source(inspected: Inspected, observer: Observer) -> Source:
+    """The source of a data set.
+
+    Raises:
+        DataError: if it was not made from what is there now.
+    """
+    if not inspected.is_data_set:
+        raise DataError(f"{inspected.store.path} holds samples, which have no source")
+    return _workspace_of(inspected, observer).source
 
 
 def _workspace_of(inspected: Inspected, observer: Observer) -> Workspace:

@@ -15,7 +15,7 @@ from rhodiff.stages.denoise import check_denoising, denoise_tasks, is_denoised
 from rhodiff.stages.denoised_block import block_arrays
 from rhodiff.stages.evaluate import evaluation_tasks
 from rhodiff.stages.observation import require_denoising
-from rhodiff.stages.prepare import checked_split, missing_shards
+from rhodiff.stages.prepare import checked_split, missing_shards, shard_length
 from rhodiff.stages.sample import sample_tasks
 from rhodiff.stages.sweep import check_sweep
 from rhodiff.stages.workspace import Workspace
@@ -66,7 +66,7 @@ class StagePlan:
             f"{self.stage:<9} {self.num_tasks - self.num_done} of {self.num_tasks} tasks to do, "
             f"about {self.num_files} files, {self.size_bytes / 1e6:.1f} MB in {self.folder}"
         )
-        return f"{text}\n{'':<9} {self.remark}" if self.remark else text
+        return "\n".join([text, *(f"{'':<9} {line}" for line in self.remark.splitlines())])
 
     def to_plain(self) -> dict[str, Any]:
         """JSON values."""
@@ -95,18 +95,20 @@ def plan_stage(workspace: Workspace, stage: str) -> StagePlan:
 
 
 def _plan_prepare(workspace: Workspace) -> StagePlan:
-    source, data = workspace.source, workspace.experiment.data
+    source = workspace.source
     checked_split(workspace)
-    length = min(data.shard_length, source.num_fields)
+    length = shard_length(workspace)
     shards = num_shards(source.num_fields, length)
+    extra_files, extra_bytes = source.extra_files()
+    fields = f"{source.num_fields} fields of {' x '.join(map(str, source.spec.shape))} cells"
     return StagePlan(
         stage="prepare",
         folder=str(workspace.data_folder.path),
         num_tasks=shards,
         num_done=shards - len(missing_shards(workspace)),
-        num_files=_files_per_shard(source.parameters) * shards + FILES_PER_STORE + 1,
-        size_bytes=_stored_bytes(source.num_fields, length, 4 * prod(source.spec.field_shape)),
-        remark=f"{source.num_fields} fields of {' x '.join(map(str, source.spec.shape))} cells",
+        num_files=_files_per_shard(source.parameters) * shards + FILES_PER_STORE + 1 + extra_files,
+        size_bytes=_stored_bytes(source.num_fields, length, 4 * prod(source.spec.field_shape)) + extra_bytes,
+        remark="\n".join(filter(None, (fields, source.describe_work()))),
     )
 
 

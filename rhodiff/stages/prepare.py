@@ -5,13 +5,15 @@ every shard has its marker the data set is marked done. Repeating the command ma
 """
 
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rhodiff.errors import ConfigError, DataError
-from rhodiff.runtime.stopping import listen_for_stop
+from rhodiff.runtime.progress import Observer
+from rhodiff.runtime.stopping import StopRequest, listen_for_stop
 from rhodiff.sources.source import TEST, TRAIN, VALIDATION
 from rhodiff.stages.parts import WHOLE, Part
 from rhodiff.stages.workspace import Workspace
@@ -19,7 +21,7 @@ from rhodiff.store.field_store import FieldStore, num_shards, open_fields, shard
 from rhodiff.store.field_writing import create_fields, write_shard
 from rhodiff.store.files import read_marker, write_marker
 
-__all__ = ["checked_split", "missing_shards", "prepare"]
+__all__ = ["checked_split", "missing_shards", "prepare", "shard_length"]
 
 
 def prepare(workspace: Workspace, part: Part = WHOLE) -> Path:
@@ -45,18 +47,32 @@ def prepare(workspace: Workspace, part: Part = WHOLE) -> Path:
     todo = [shard for shard in mine if read_marker(folder.shard_marker(shard)) is None]
     started = time.perf_counter()
     with listen_for_stop() as stop:
-        for done, shard in enumerate(todo, 1):
+        for done, shard in enumerate(todo):
+            workspace.source.accompany(partial(_tell, workspace.observer, stop, done, len(todo)))
             _make_shard(workspace, store, shard)
-            rate = done / (time.perf_counter() - started)
-            workspace.observer.progress(done, len(todo), f"{rate * store.shard_length:.1f} fields/s")
-            stop.leave_between(done, len(todo))
+            rate = (done + 1) / (time.perf_counter() - started)
+            workspace.observer.progress(done + 1, len(todo), f"{rate * store.shard_length:.3g} fields/s")
+            stop.leave_between(done + 1, len(todo))
     _finish(workspace, store)
     return folder.path
 
 
+def shard_length(workspace: Workspace) -> int:
+    """Fields in a shard: as configured, or more where fields are made together."""
+    together = workspace.source.fields_together
+    whole = -(-workspace.experiment.data.shard_length // together) * together
+    return min(whole, workspace.source.num_fields)
+
+
+def _tell(observer: Observer, stop: StopRequest, done: int, total: int, text: str) -> None:
+    """Pass on how far a shard is, and leave it if that was asked for."""
+    observer.progress(done, total, text)
+    stop.leave_between(done, total)
+
+
 def missing_shards(workspace: Workspace) -> list[int]:
     """Shards without marker."""
-    total = num_shards(workspace.source.num_fields, workspace.experiment.data.shard_length)
+    total = num_shards(workspace.source.num_fields, shard_length(workspace))
     return [shard for shard in range(total) if read_marker(workspace.data_folder.shard_marker(shard)) is None]
 
 
@@ -102,7 +118,7 @@ def _created_store(workspace: Workspace) -> FieldStore:
         source.spec,
         source.parameters,
         num_fields=source.num_fields,
-        shard_length=min(data.shard_length, source.num_fields),
+        shard_length=shard_length(workspace),
         compression=data.compression,
         split=checked_split(workspace),
         group=source.groups(),
@@ -114,8 +130,15 @@ def _created_store(workspace: Workspace) -> FieldStore:
 def _make_shard(workspace: Workspace, store: FieldStore, shard: int) -> None:
     start, stop = shard_range(shard, store.num_fields, store.shard_length)
     batch = workspace.source.make(start, stop)
+    for failure in batch.failures:
+        workspace.observer.warn(f"{failure} Its fields are masked; to try again: {_again(workspace)}")
     files = write_shard(store.path, start, batch.fields, batch.parameters, batch.valid)
-    write_marker(workspace.data_folder.shard_marker(shard), files)
+    facts = {"failures": list(batch.failures)} if batch.failures else {}
+    write_marker(workspace.data_folder.shard_marker(shard), files, {**batch.facts, **facts})
+
+
+def _again(workspace: Workspace) -> str:
+    return f"rhodiff-hpc data repair --failed {workspace.data_folder.path}"
 
 
 def _finish(workspace: Workspace, store: FieldStore) -> None:

@@ -8,7 +8,7 @@ from rhodiff.stages.denoise import denoise_tasks, is_denoised
 from rhodiff.stages.evaluate import evaluation_tasks
 from rhodiff.stages.observation import require_denoising
 from rhodiff.stages.plan import is_trained, plan_stage
-from rhodiff.stages.prepare import missing_shards
+from rhodiff.stages.prepare import missing_shards, shard_length
 from rhodiff.stages.sample import sample_tasks
 from rhodiff.stages.sweep import is_sampled, sweep_cells
 from rhodiff.stages.trained_network import find_checkpoints
@@ -80,8 +80,7 @@ def report_is_current(workspace: Workspace) -> bool:
 
 
 def _of_prepare(workspace: Workspace) -> StageTasks:
-    source = workspace.source
-    total = num_shards(source.num_fields, min(workspace.experiment.data.shard_length, source.num_fields))
+    total = num_shards(workspace.source.num_fields, shard_length(workspace))
     missing = missing_shards(workspace)
     if not missing and not workspace.data_folder.done.exists():
         missing = [0]  # every shard is there, the data set is not marked yet: any part does that

@@ -1,0 +1,362 @@
+"""Images of galaxy mergers on a grid of parameters, the two-dimensional test of rho-Diffusion (arXiv 2312.08153).
+
+Each point of ``grid`` is one simulation; each of them gives an image for every time and camera of ``images``. Field
+(i T + j) C + k is that of simulation i, time j and camera k. Images are surface densities on one physical scale:
+nothing is normalised by image or simulation, no logarithm is taken.
+
+All images of a simulation are one group: they never straddle training and test, unless some of their parameters'
+values are held out on purpose (:mod:`rhodiff.sources.held_out`).
+
+Finished simulations are in an archive under keys that hold everything that makes them, so that a grid that grows, or
+another experiment, runs what is new and nothing else (:mod:`rhodiff.simulation.simulator`). One that failed is
+masked: its images are NaN and not valid.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, astuple
+from functools import cached_property, partial
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rhodiff.config.fields import Split
+from rhodiff.config.mergers import MergersSource
+from rhodiff.errors import ConfigError
+from rhodiff.runtime.cpus import cpus_of_process
+from rhodiff.runtime.launcher_variables import LINEAGE
+from rhodiff.runtime.places import place_from_environment
+from rhodiff.simulation.archive import SimulationFolder, SimulationRecord
+from rhodiff.simulation.grid import expand_grid
+from rhodiff.simulation.initial_conditions import MergerPoint, build_merger
+from rhodiff.simulation.rendering import UNITS, Frame, Renderer
+from rhodiff.simulation.simulator import Simulator, Task, Workplace
+from rhodiff.simulation.snapshot import Snapshot
+from rhodiff.simulation.snapshot_files import snapshot_bytes
+from rhodiff.simulation.units import to_myr
+from rhodiff.sources.held_out import held_out_split
+from rhodiff.sources.merger_settings import (
+    build_cameras,
+    build_counts,
+    build_engine,
+    build_model,
+    executable_of,
+    plan_times,
+)
+from rhodiff.sources.source import FieldBatch, Source
+from rhodiff.store.records import to_plain
+from rhodiff.store.spec import FieldSpec, Parameter
+
+__all__ = ["Mergers"]
+
+VERSION = 1
+"""Of initial conditions, integrator and images: raised when the same settings would give other numbers."""
+DEGREES = {"inc1_deg", "omega1_deg", "inc2_deg", "omega2_deg"}
+KILOPARSECS = {"pericentre_kpc", "separation_kpc"}
+FILES_OF_A_SIMULATION = 3
+"""Record, particles or images, and log."""
+
+Floats = NDArray[np.float64]
+
+
+class Mergers(Source):
+    """Simulated mergers.
+
+    Args:
+        settings: ``data.source``.
+        folder: where relative paths start.
+
+    Raises:
+        ConfigError: if the grid, the galaxies, the times or the engine's settings make no sense.
+        EnvironmentLacksError: if the engine is not there.
+    """
+
+    def __init__(self, settings: MergersSource, folder: Path) -> None:
+        self._settings, self._archive = settings, folder / settings.archive
+        self._files = executable_of(settings.engine, folder)
+        self.points = expand_grid(settings.grid)
+        self.times = plan_times(settings.images, settings.engine.time_step)
+        self._cameras = build_cameras(settings.images)
+        self._model = build_model(settings.galaxy, settings.engine.softening_kpc)
+        self._counts = build_counts(settings.particles, self._model)
+        self._frame = Frame(settings.images.width_kpc, settings.images.size)
+        self._threads = cpus_of_process(os.environ, place_from_environment(os.environ).processes_here)
+        self._build_engine = build_engine(settings, self.times, folder, self._threads)
+        self._engine = self._build_engine(settings.engine.time_step)
+        self._tell: Callable[[str], None] = _keep_quiet
+
+    @property
+    def spec(self) -> FieldSpec:
+        """A square of kiloparsecs, not periodic; axes (up, right), the first row at the bottom."""
+        images = self._settings.images
+        return FieldSpec(
+            name="surface density" if "velocity" not in images.channels else "surface density and velocity",
+            unit=", ".join(dict.fromkeys(UNITS[channel] for channel in images.channels)),
+            channels=images.channels,
+            shape=(images.size,) * 2,
+            spacing=(images.width_kpc / images.size,) * 2,
+            length_unit="kpc",
+            periodic=(False, False),
+        )
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """All axes of the grid, the time, the camera's number, its angles, and its direction, which has no seam."""
+        axes = [Parameter(name=name, unit=_unit(name)) for name in _axes()]
+        angles = [Parameter(name=name, unit="deg") for name in ("polar_deg", "azimuth_deg", "roll_deg")]
+        direction = [Parameter(name=name) for name in ("view_x", "view_y", "view_z")]
+        return (*axes, Parameter(name="t_myr", unit="Myr"), Parameter(name="camera"), *angles, *direction)
+
+    @property
+    def num_fields(self) -> int:
+        """Simulations times times times cameras."""
+        return len(self.points) * self.fields_together
+
+    @property
+    def fields_together(self) -> int:
+        """Images of a simulation."""
+        return len(self.times.times) * len(self._cameras)
+
+    @property
+    def input_files(self) -> tuple[Path, ...]:
+        """The engine's program, if it is not the embedded one."""
+        return self._files
+
+    @property
+    def provenance(self) -> Mapping[str, str | int | float]:
+        """Engine, galaxies and conventions."""
+        engine, identity = self._settings.engine, self._engine.identity
+        return {
+            "engine": ", ".join(f"{name} {value}" for name, value in identity.items()),
+            "time_step": f"{engine.time_step:g} of 9.778145 Myr",
+            "softening": f"{engine.softening_kpc:g} kpc (Plummer equivalent), opening angle {engine.theta:g}",
+            "particles": "dark {}, disc {}, bulge {} in each galaxy".format(*astuple(self._counts)),
+            "orbit": "Kepler orbit in the x-y plane; mass x m, length x s, velocity x sqrt(m / s) for galaxy 2",
+            "image": "projected density, particles smoothed over their neighbours, linear, first row at the bottom",
+            "times": "of the snapshots nearest to those asked for",
+            "simulations": len(self.points),
+        }
+
+    def groups(self) -> NDArray[np.int64]:
+        """The number of the simulation."""
+        return np.repeat(np.arange(len(self.points)), self.fields_together)
+
+    def assign_split(self, split: Split) -> NDArray[np.int8]:
+        """By simulations, after images with held-out values."""
+        held_out = dict(self._settings.held_out)
+        if not held_out:
+            return super().assign_split(split)
+        if "t_myr" in held_out:
+            held_out["t_myr"] = tuple(self._nearest_time(one) for one in held_out["t_myr"])
+        names = [parameter.name for parameter in self.parameters]
+        return held_out_split(split, self.groups(), self._table(range(len(self.points))), names, held_out)
+
+    def accompany(self, tell: Callable[[str], None]) -> None:
+        """Have somebody told how far simulations are, who may end the work."""
+        self._tell = tell
+
+    def make(self, start: int, stop: int) -> FieldBatch:
+        """Simulate, or find, a range of whole simulations, and take their images."""
+        length = self.fields_together
+        assert start % length == stop % length == 0, f"fields {start}:{stop} cut a simulation of {length} images"
+        chosen = range(start // length, stop // length)
+        fields = np.full((stop - start, *self.spec.field_shape), np.nan, dtype=np.float32)
+        valid = np.zeros(stop - start, dtype=np.bool_)
+        records = []
+        for row, number in enumerate(chosen):
+            record = self._simulator().simulate(self._task(number))
+            records.append(record)
+            if record.status == "done":
+                part = slice(row * length, (row + 1) * length)
+                fields[part], valid[part] = self._images(number), True
+        failures = tuple(one.describe_failure(self._archive) for one in records if one.status == "failed")
+        facts = {"simulations": [to_plain(record) for record in records]}
+        return FieldBatch(fields, self._table(chosen), valid, failures, facts)
+
+    def forget_failures(self) -> None:
+        """Remove the records of failed simulations, so that they are tried again."""
+        for folder in map(self.folder_of, range(len(self.points))):
+            record = folder.read_record()
+            if record is not None and record.status == "failed":
+                folder.forget()
+
+    def folder_of(self, number: int) -> SimulationFolder:
+        """A simulation's folder in the archive.
+
+        Args:
+            number: of the point.
+        """
+        return SimulationFolder(self._archive, self._key(self.points[number]))
+
+    def snapshots(self, number: int) -> Iterator[Snapshot]:
+        """The particles of a simulation at the times of its images, where they were kept.
+
+        Raises:
+            DataError: if they were not, or are damaged.
+        """
+        return self.folder_of(number).read_particles(self.times.times)
+
+    def images_of(self, snapshot: Snapshot) -> NDArray[np.float32]:
+        """What all cameras see of a snapshot, float32 ``[camera, channel, up, right]``."""
+        images = self._settings.images
+        renderer = Renderer(snapshot, self._frame, images.channels, images.neighbours)
+        return np.stack([renderer.render(camera).pixels for _, camera in self._cameras])
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """Number and direction of each camera."""
+        return tuple(f"{number} ({one.polar_deg:.0f}°, {one.azimuth_deg:.0f}°)" for number, one in self._cameras)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Largest energy error, and largest drift in kpc, of a good simulation."""
+        return self._settings.engine.max_energy_error, self._settings.engine.max_drift_kpc
+
+    def describe_work(self) -> str:
+        """Simulations, steps and core hours, with the time of a step as it was measured."""
+        records = [folder.read_record() for folder in map(self.folder_of, range(len(self.points)))]
+        done = [record for record in records if record is not None]
+        left, steps = len(self.points) - len(done), round(self.times.end / self._settings.engine.time_step)
+        text = (
+            f"{len(self.points)} simulations ({len(done)} there already) of {self._num_particles} particles in "
+            f"{steps} steps, {len(self.times.times)} times x {len(self._cameras)} cameras each"
+        )
+        return f"{text}\n{self._describe_cost(left * steps, [one for one in done if one.steps])}" if left else text
+
+    def extra_files(self) -> tuple[int, int]:
+        """Files and bytes of the archive, beside the data set."""
+        num_times, dark = len(self.times.times), 2 * self._counts.dark
+        size = snapshot_bytes(dark, self._num_particles - dark) * num_times
+        if not self._settings.keep_snapshots:
+            size = 4 * self.fields_together * prod(self.spec.field_shape)
+        return FILES_OF_A_SIMULATION * len(self.points), size * len(self.points)
+
+    def _describe_cost(self, steps: int, done: list[SimulationRecord]) -> str:
+        if done:
+            step_s = float(np.median([record.wall_s / record.steps for record in done]))
+            threads, basis = done[-1].threads, f"measured on {len(done)} of them"
+        elif self._settings.engine.kind == "treegrav":
+            step_s, threads, basis = self._measured_step_s(), self._threads, "measured here, now, before they meet"
+        else:
+            return "the time of a step is not known before the first one is done"
+        hours = steps * step_s * threads / 3600
+        return f"about {hours:.2g} core hours, at {step_s:.2g} s a step on {threads} CPUs ({basis})"
+
+    def _measured_step_s(self) -> float:
+        """Seconds of a step of the first simulation."""
+        from rhodiff.simulation.tree_forces import TreeForces  # compiles: only where a time is asked for
+
+        initial, engine = self._initial(self.points[0]), self._settings.engine
+        forces = TreeForces(initial.masses, softening=engine.softening_kpc, theta=engine.theta, threads=self._threads)
+        positions = initial.positions.astype(np.float64)
+        forces.fields(positions)
+        began = time.perf_counter()
+        forces.fields(positions)
+        return time.perf_counter() - began
+
+    def _simulator(self) -> Simulator:
+        place = Workplace(self._archive, self._settings.scratch, self._threads, os.environ.get(LINEAGE), self._tell)
+        return Simulator(place, self._build_engine, self._settings.engine.time_step, self.times.times)
+
+    def _task(self, number: int) -> Task:
+        point = self.points[number]
+        return Task(self._key(point), point, partial(self._initial, point), self._is_kept, self._keep)
+
+    def _initial(self, point: MergerPoint) -> Snapshot:
+        return build_merger(point, self._model, self._counts)
+
+    @property
+    def _num_particles(self) -> int:
+        return 2 * (self._counts.dark + self._counts.disc + self._counts.bulge)
+
+    def _is_kept(self, folder: SimulationFolder) -> bool:
+        """Particles give any images; where only images are kept, they must be these."""
+        return folder.particles.exists() or folder.images(self._images_id).exists()
+
+    def _keep(self, folder: SimulationFolder, snapshots: Iterator[Snapshot]) -> None:
+        if self._settings.keep_snapshots:
+            folder.write_particles(snapshots, self.times.times)
+        else:
+            folder.write_images(self._images_id, self._taken(snapshots))
+
+    def _images(self, number: int) -> NDArray[np.float32]:
+        """Images of a finished simulation, ``[image, channel, up, right]``."""
+        folder = self.folder_of(number)
+        if folder.images(self._images_id).exists():
+            return folder.read_images(self._images_id)
+        return self._taken(self.snapshots(number))
+
+    def _taken(self, snapshots: Iterator[Snapshot]) -> NDArray[np.float32]:
+        taken = []
+        for snapshot in snapshots:
+            taken.append(self.images_of(snapshot))
+            self._tell(f"images at {float(to_myr(snapshot.time)):.0f} Myr")
+        return np.concatenate(taken)
+
+    def _table(self, simulations: range) -> Floats:
+        """Parameters of all images of some simulations, ``[image, parameter]``."""
+        cameras = np.array(
+            [(number, one.polar_deg, one.azimuth_deg, one.roll_deg, *one.axes[2]) for number, one in self._cameras]
+        )
+        times = to_myr(self.times.times)
+        seen = np.column_stack([np.repeat(times, len(cameras)), np.tile(cameras, (len(times), 1))])
+        points = np.array([[getattr(self.points[number], name) for name in _axes()] for number in simulations])
+        return np.column_stack([np.repeat(points, len(seen), axis=0), np.tile(seen, (len(simulations), 1))])
+
+    def _nearest_time(self, time_myr: float) -> float:
+        """The true time of the image that is nearest.
+
+        Raises:
+            ConfigError: if none is within half the distance of two snapshots.
+        """
+        times = to_myr(self.times.times)
+        nearest = float(times[np.argmin(np.abs(times - time_myr))])
+        if abs(nearest - time_myr) > float(to_myr(self.times.interval)) / 2 + 1e-6:
+            raise ConfigError(
+                f"data.source.held_out.t_myr: no image is taken at {time_myr:g} Myr, the nearest is at {nearest:.4g}"
+            )
+        return nearest
+
+    def _key(self, point: MergerPoint) -> str:
+        return _digest(asdict(point), self._making)
+
+    @cached_property
+    def _making(self) -> dict[str, Any]:
+        """What all simulations of the grid share and depend on."""
+        engine = self._settings.engine
+        return {
+            "version": VERSION,
+            "galaxy": self._settings.galaxy.model_dump(mode="json"),
+            "counts": asdict(self._counts),
+            "engine": self._engine.identity,
+            "integration": [engine.time_step, engine.theta, engine.softening_kpc],
+            "limits": [engine.max_energy_error, engine.max_drift_kpc],
+            "times": [self.times.interval, *self.times.times],
+        }
+
+    @cached_property
+    def _images_id(self) -> str:
+        return _digest(VERSION, self._settings.images.model_dump(mode="json"))
+
+
+def _digest(*parts: Any) -> str:
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _axes() -> tuple[str, ...]:
+    return tuple(MergerPoint.__dataclass_fields__)
+
+
+def _unit(name: str) -> str:
+    return "deg" if name in DEGREES else "kpc" if name in KILOPARSECS else ""
+
+
+def _keep_quiet(_: str) -> None:
+    """Nobody is there to be told."""
