@@ -100,11 +100,19 @@ def repair(
 @app.command()
 def plot(
     path: StorePath,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="PNG to write; default: beside.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="PNG to write (--simulation: folder); default: beside.")
+    ] = None,
     channel: Annotated[int, typer.Option(min=0, help="Channel to show.")] = 0,
+    simulation: Annotated[
+        str | None, typer.Option(help="Number or key of a simulation behind the store: contact sheet and history.")
+    ] = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Draw the first fields of a store on one colour scale."""
+    """Draw the first fields of a store on one colour scale, or a simulation behind it."""
+    if simulation is not None:
+        _plot_simulation(path, simulation, output, as_json=as_json)
+        return
     import numpy as np
 
     from rhodiff.errors import ConfigError, DataError
@@ -128,3 +136,28 @@ def plot(
     figure = data_sheet(fields, store.spec, captions=captions)
     write_atomic(target, lambda handle: handle.write(figure_to_png(figure)))
     Console(as_json=as_json).result(str(target), {"path": str(target)})
+
+
+def _plot_simulation(path: Path, wanted: str, output: Path | None, *, as_json: bool) -> None:
+    from rhodiff.stages.inspection import inspect
+    from rhodiff.stages.simulation_pictures import draw_simulation, open_mergers
+
+    console, inspected = Console(as_json=as_json), inspect(path)
+    source = open_mergers(inspected, console)
+    files = [str(file) for file in draw_simulation(source, wanted, output or inspected.store.path.parent)]
+    console.result("\n".join(files), {"paths": files})
+
+
+@app.command()
+def simulations(path: StorePath, as_json: JsonOutput = False) -> None:
+    """List the simulations behind a data set of mergers, and what became of each."""
+    from rhodiff.stages.inspection import inspect
+    from rhodiff.stages.simulation_pictures import open_mergers, simulation_rows
+    from rhodiff.store.records import to_plain
+
+    console = Console(as_json=as_json)
+    rows = simulation_rows(open_mergers(inspect(path), console))
+    listed = [
+        {"number": row.number, "key": row.key, "point": row.varied, "record": to_plain(row.record)} for row in rows
+    ]
+    console.result("\n".join(row.describe() for row in rows), {"path": str(path), "simulations": listed})

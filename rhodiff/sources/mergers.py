@@ -33,7 +33,7 @@ from rhodiff.runtime.cpus import cpus_of_process
 from rhodiff.runtime.launcher_variables import LINEAGE
 from rhodiff.runtime.places import place_from_environment
 from rhodiff.simulation.archive import SimulationFolder, SimulationRecord
-from rhodiff.simulation.grid import expand_grid
+from rhodiff.simulation.grid import expand_grid, varied_axes
 from rhodiff.simulation.initial_conditions import MergerPoint, build_merger
 from rhodiff.simulation.rendering import UNITS, Frame, Renderer
 from rhodiff.simulation.simulator import Simulator, Task, Workplace
@@ -193,6 +193,14 @@ class Mergers(Source):
             number: of the point.
         """
         return SimulationFolder(self._archive, self._key(self.points[number]))
+
+    def varied_values(self, number: int) -> dict[str, float]:
+        """Values of a point in the axes in which points differ."""
+        return {name: getattr(self.points[number], name) for name in varied_axes(self._settings.grid)}
+
+    def initial(self, number: int) -> Snapshot:
+        """The particles of a simulation at time 0."""
+        return self._initial(self.points[number])
 
     def snapshots(self, number: int) -> Iterator[Snapshot]:
         """The particles of a simulation at the times of its images, where they were kept.
