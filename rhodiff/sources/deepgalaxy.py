@@ -35,6 +35,7 @@ from rhodiff.store.spec import FieldSpec, Parameter
 __all__ = ["DeepGalaxy"]
 
 _TOLERANCE = 1e-6
+_NAMES = ("size_ratio", "mass_ratio", "t_myr", "camera")
 _CHANNELS = {1: ("value",), 3: ("r", "g", "b")}
 
 
@@ -60,7 +61,7 @@ class DeepGalaxy(Source):
         self._check_times()
         self._size = self._choose_size()
         self._values = self._tabulate()
-        find_held_out(self._values, self._names, settings.held_out)
+        find_held_out(self._values, _NAMES, settings.held_out)
 
     @property
     def spec(self) -> FieldSpec:
@@ -79,7 +80,7 @@ class DeepGalaxy(Source):
     def parameters(self) -> tuple[Parameter, ...]:
         """Ratios of the second galaxy to the first, time since the start, number of the camera."""
         units = {"t_myr": "Myr"}
-        return tuple(Parameter(name=name, unit=units.get(name, "")) for name in self._names)
+        return tuple(Parameter(name=name, unit=units.get(name, "")) for name in _NAMES)
 
     @property
     def num_fields(self) -> int:
@@ -111,7 +112,7 @@ class DeepGalaxy(Source):
 
     def assign_split(self, split: Split) -> NDArray[np.int8]:
         """Images with a value held out are the test part; whole simulations of the others are shared out."""
-        return held_out_split(split, self.groups(), self._values, self._names, self._settings.held_out)
+        return held_out_split(split, self.groups(), self._values, _NAMES, self._settings.held_out)
 
     def make(self, start: int, stop: int) -> FieldBatch:
         """Read and bin down a range of images; one that is black throughout is masked.
@@ -132,10 +133,6 @@ class DeepGalaxy(Source):
                     valid[at : at + len(wanted)] = images.any(axis=(1, 2, 3))
         fields[~valid] = np.nan
         return FieldBatch(fields, self._values[start:stop], valid)
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        return ("size_ratio", "mass_ratio", "t_myr", "camera")
 
     def _bin_down(self, images: NDArray[Any]) -> NDArray[np.float64]:
         """float64 ``[n, channel, size, size]`` of images ``[n, H, W, channel]``."""

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from rhodiff.config.fields import Split
-from rhodiff.config.loading import parse_experiment
+from rhodiff.config.loading import parse_experiment, read_yaml
 from rhodiff.config.mergers import DeepGalaxySource
+from rhodiff.config.shipped import read_shipped
 from rhodiff.errors import ConfigError, DataError
 from rhodiff.sources.deepgalaxy import DeepGalaxy
 from rhodiff.sources.deepgalaxy_file import list_sequences
@@ -273,7 +274,9 @@ class TestBrokenFiles:
     def test_two_groups_of_one_simulation_are_refused(self, folder):
         change(folder, "s_2.0_m_1/images_camera_00", np.ones((4, 8, 8, 1)))
         change(folder, "s_2.0_m_1/t_myr_camera_00", TIMES)
-        with pytest.raises(DataError, match=r"s_2(\.0)?_m_1 and s_2(\.0)?_m_1 are the same simulation; remove one"):
+        with pytest.raises(
+            DataError, match=r"(s_2_m_1 and s_2\.0_m_1|s_2\.0_m_1 and s_2_m_1) are the same simulation"
+        ):
             build(folder)
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, 1e39])
@@ -341,3 +344,14 @@ def test_the_file_is_prepared_into_a_store(folder, observer):
     assert np.flatnonzero(~store.valid).tolist() == [23] and store.spec.box_size == (60.0, 60.0)
     assert "1 failed" in observer.notes[-1]
     assert find_faults(inspect(path)) == []
+
+
+def test_the_shipped_experiment_reads_the_published_layout(tmp_path):
+    experiment = parse_experiment(read_yaml(read_shipped("configs", "paper_b_deepgalaxy"), "shipped"), "shipped")
+    ratios = [(size, mass) for size in (0.25, 1.5) for mass in (0.5, 0.75, 1.25)]
+    write_file(tmp_path / "output_bw_512.h5", cells=256, ratios=ratios, cameras=range(14), dtype=np.uint8)
+    source = build_source(experiment.data.source, tmp_path)
+    assert source.num_fields == 6 * 14 * len(TIMES) and source.spec.field_shape == (1, 128, 128)
+    assert set(experiment.model.conditioning.parameters) == {parameter.name for parameter in source.parameters}
+    parts = source.assign_split(experiment.data.split)
+    assert (parts == TEST).sum() == 2 * 14 * len(TIMES) and (parts == TRAIN).sum() == 4 * 14 * len(TIMES)
