@@ -1,6 +1,6 @@
 """Finished simulations, one folder each, found again by whatever asks for the same.
 
-    <archive>/<key>/record.json     what became of it: last of all, it vouches for the rest
+    <archive>/<key>/record.json     what became of it: written last, it vouches for the results by their checksums
                     particles.zip   a Zarr group in one file: positions and velocities [time, particle, 3], float32,
                                     masses and ids [particle], time [time]
                     engine.log      energies of every step of the run that counts
@@ -12,10 +12,10 @@ The key is a hash of everything that makes the result, so that a grid that grows
 keys. Particles are kept at the times of the images only, in the order of their ids.
 """
 
+import os
 import secrets
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from zarr.storage import ZipStore
 from rhodiff.errors import DataError
 from rhodiff.simulation.snapshot import Snapshot
 from rhodiff.store.field_store import array_of
-from rhodiff.store.files import read_json, storage_errors, write_atomic, write_json
+from rhodiff.store.files import checksum, read_json, storage_errors, write_atomic, write_json
 from rhodiff.store.records import from_plain, to_plain
 
 __all__ = ["SimulationFolder", "SimulationRecord"]
@@ -55,6 +55,7 @@ class SimulationRecord:
         num_particles: of both galaxies.
         host: where it ran.
         created: when it was finished, ISO 8601 UTC.
+        files: SHA-256 of each file of results, by name; empty for a failed one.
         reason: short name of the failure; empty for none.
         message: what happened, for people; empty for none.
         log: the log of the last attempt, relative to the simulation's folder.
@@ -75,6 +76,7 @@ class SimulationRecord:
     num_particles: int
     host: str
     created: str
+    files: dict[str, str] = field(default_factory=dict)
     reason: str = ""
     message: str = ""
     log: str = "engine.log"
@@ -139,6 +141,20 @@ class SimulationFolder:
         """Say what became of it, last of all."""
         write_json(self.path / "record.json", to_plain(record))
 
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of each file of results that is there, by name."""
+        found = [path for path in (self.particles, *self.path.glob("images-*.npy")) if path.exists()]
+        return {path.name: checksum(path) for path in sorted(found)}
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file of results is there and the record vouches for it; its content is looked at when it is read.
+
+        Args:
+            path: :attr:`particles`, or some :meth:`images`.
+        """
+        record = self.read_record()
+        return record is not None and path.name in record.files and path.exists()
+
     def forget(self) -> None:
         """Remove the record, so that it is simulated again."""
         (self.path / "record.json").unlink(missing_ok=True)
@@ -165,6 +181,8 @@ class SimulationFolder:
             try:
                 with ZipStore(temporary, mode="w") as store:
                     _fill(zarr.create_group(store), snapshots, times)
+                with temporary.open("rb") as handle:
+                    os.fsync(handle.fileno())
                 temporary.rename(self.particles)
             finally:
                 temporary.unlink(missing_ok=True)
@@ -176,22 +194,19 @@ class SimulationFolder:
             times: in units of 9.778145 Myr, of those that were stored.
 
         Raises:
-            DataError: if the file is damaged, or holds another run's particles.
+            DataError: if the file is not what the record vouches for, or holds no such time.
         """
-        try:
-            with ZipStore(self.particles, mode="r") as store:
-                root = zarr.open_group(store, mode="r")
-                stored = np.asarray(array_of(root, "time")[:]).tolist()
-                masses, ids = (np.asarray(array_of(root, name)[:]) for name in ("masses", "ids"))
-                for time in times:
-                    row = stored.index(time)
-                    positions, velocities = (np.asarray(array_of(root, name)[row]) for name in MOVING)
-                    yield Snapshot(time, masses, positions, velocities, ids)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise DataError(
-                f"{self.particles} is damaged ({error}): remove {self.path}, and 'rhodiff-hpc run prepare' "
-                "simulates it again"
-            ) from error
+        self._verify(self.particles)
+        with ZipStore(self.particles, mode="r") as store:
+            root = zarr.open_group(store, mode="r")
+            stored = np.asarray(array_of(root, "time")[:]).tolist()
+            if absent := sorted(set(times) - set(stored)):
+                raise DataError(f"{self.particles} holds the times {stored}, not {absent}: it is of another grid")
+            masses, ids = (np.asarray(array_of(root, name)[:]) for name in ("masses", "ids"))
+            for time in times:
+                row = stored.index(time)
+                positions, velocities = (np.asarray(array_of(root, name)[row]) for name in MOVING)
+                yield Snapshot(time, masses, positions, velocities, ids)
 
     def write_images(self, identity: str, images: NDArray[np.float32]) -> None:
         """Store images, whole or not at all."""
@@ -201,17 +216,19 @@ class SimulationFolder:
         """Images that were kept.
 
         Raises:
-            DataError: if the file is damaged.
+            DataError: if the file is not what the record vouches for.
         """
-        path = self.images(identity)
-        try:
-            return np.asarray(np.load(path), dtype=np.float32)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{path} is damaged ({error}): remove it and repeat the command") from error
+        self._verify(self.images(identity))
+        return np.asarray(np.load(self.images(identity)), dtype=np.float32)
 
-    def discard_work(self, folder: Path) -> None:
-        """Remove an attempt's folder."""
-        shutil.rmtree(folder, ignore_errors=True)
+    def _verify(self, path: Path) -> None:
+        """Refuse a file of results that is not what was written: damaged, it could give numbers all the same."""
+        record = self.read_record()
+        vouched = record.files.get(path.name) if record is not None else None
+        found = checksum(path) if path.exists() else None
+        if found is None or found != vouched:
+            state = "is missing" if found is None else "is not what its record vouches for: it is damaged"
+            raise DataError(f"{path} {state}. Remove {self.path}, and 'rhodiff-hpc run prepare' simulates it again")
 
 
 def _fill(root: zarr.Group, snapshots: Iterable[Snapshot], times: Sequence[float]) -> None:

@@ -146,8 +146,9 @@ class Simulator:
         with self._parked(folder, work):
             path = work / INITIAL
             if not path.exists():
-                _check_room(work, engine, task.initial())
-                engine.prepare(task.initial(), work)
+                initial = task.initial()
+                _check_room(work, engine, initial)
+                engine.prepare(initial, work)
             watch = _Watch(f"simulation {task.key}, attempt {number}", engine, self._place.tell)
             report = engine.run(path, work, watch)
             task.keep(folder, self._snapshots(work))
@@ -168,6 +169,7 @@ class Simulator:
             num_particles=read_snapshot(path).num_particles,
             host=socket.gethostname(),
             created=utc_now(),
+            files=folder.checksums(),
         )
         folder.write_record(record)
         self._clear(folder, time_step)
@@ -228,7 +230,7 @@ class Simulator:
             yield
             return
         parking = _parking(folder, work)
-        if parking.exists() and not work.exists():
+        if _num_snapshots(parking) > _num_snapshots(work) or not work.exists() and parking.exists():
             _move(parking, work)
         try:
             yield
@@ -307,11 +309,17 @@ def _parking(folder: SimulationFolder, work: Path) -> Path:
     return folder.path / f"parked-{work.name}"
 
 
+def _num_snapshots(work: Path) -> int:
+    """How far an attempt is: a node may hold what another left behind long ago."""
+    return len(list(work.glob(f"{BASE}_*")))
+
+
 def _move(source: Path, target: Path) -> None:
-    """Copy a folder between file systems, whole or not at all, and remove it."""
+    """Copy a folder between file systems, whole or not at all, in place of what is there, and remove it."""
     temporary = target.with_name(f".{target.name}.tmp")
     with storage_errors(target):
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.copytree(source, temporary)
+        shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
     shutil.rmtree(source, ignore_errors=True)

@@ -285,7 +285,7 @@ class Mergers(Source):
 
     def _is_kept(self, folder: SimulationFolder) -> bool:
         """Particles give any images; where only images are kept, they must be these."""
-        return folder.particles.exists() or folder.images(self._images_id).exists()
+        return folder.holds(folder.particles) or folder.holds(folder.images(self._images_id))
 
     def _keep(self, folder: SimulationFolder, snapshots: Iterator[Snapshot]) -> None:
         if self._settings.keep_snapshots:
@@ -296,7 +296,7 @@ class Mergers(Source):
     def _images(self, number: int) -> NDArray[np.float32]:
         """Images of a finished simulation, ``[image, channel, up, right]``."""
         folder = self.folder_of(number)
-        if folder.images(self._images_id).exists():
+        if folder.holds(folder.images(self._images_id)):
             return folder.read_images(self._images_id)
         return self._taken(self.snapshots(number))
 
