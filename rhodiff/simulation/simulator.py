@@ -230,7 +230,7 @@ class Simulator:
             yield
             return
         parking = _parking(folder, work)
-        if _num_snapshots(parking) > _num_snapshots(work) or not work.exists() and parking.exists():
+        if _num_snapshots(parking) > _num_snapshots(work) or (not work.exists() and parking.exists()):
             _move(parking, work)
         try:
             yield

@@ -1,4 +1,4 @@
-"""The archive of simulations: what was stored comes back bit for bit, and nothing that was damaged comes back at all."""
+"""The archive of simulations: what was stored comes back bit for bit, what was damaged does not come back at all."""
 
 import json
 import math
