@@ -250,7 +250,7 @@ class Integration(Section):
     max_drift_kpc: PositiveFloat = 0.1
     """Largest drift of the centre of mass of a good simulation."""
     timeout_min: Annotated[PositiveFloat | None, Operational] = None
-    """Wall time that one attempt at a simulation may take; null for no limit."""
+    """Wall time that one attempt at a simulation may take; null for no limit. One that takes longer twice is masked."""
 
 
 class TreegravSettings(Integration):

@@ -219,7 +219,7 @@ class Mergers(Source):
     @property
     def camera_names(self) -> tuple[str, ...]:
         """Number and direction of each camera."""
-        return tuple(f"{number} ({one.polar_deg:.0f}°, {one.azimuth_deg:.0f}°)" for number, one in self._cameras)
+        return tuple(f"camera {name}\n{one.polar_deg:.0f}°, {one.azimuth_deg:.0f}°" for name, one in self._cameras)
 
     @property
     def limits(self) -> tuple[float, float]:

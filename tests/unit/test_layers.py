@@ -19,7 +19,11 @@ LAYERS = (
     {"jobs"},
     {"cli"},
 )
-WITHIN_L1 = {"training": {"fields", "models", "diffusion"}, "report": {"statistics"}}
+WITHIN_L1 = {
+    "training": {"fields", "models", "diffusion"},
+    "report": {"statistics"},
+    "sources": {"simulation"},
+}
 """Which other packages of its own layer a package of L1 may import; none where it is not listed."""
 PROGRAMS = {"rhodiff.jobs.body"}
 """What batch scripts start: it writes the job's log and ends with the job's exit code."""
