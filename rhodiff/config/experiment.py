@@ -13,6 +13,7 @@ from rhodiff.config.model import ModelSettings, UNetSettings
 from rhodiff.config.resources import Jobs
 from rhodiff.config.sampling import Sampling
 from rhodiff.config.section import Section
+from rhodiff.config.sequence import SequenceSettings
 from rhodiff.config.training import Training
 
 __all__ = ["Experiment", "Paths", "Report", "Runtime"]
@@ -48,6 +49,9 @@ class Report(Section):
     shown: Literal["best", "last"] = "best"
     """Cell of the sweep in the figures and headline numbers: the best by ``evaluation.selection``, or the last.
     Without a ranking it is the last."""
+    sequence: SequenceSettings | None = None
+    """Generated fields beside those they are to be, along one parameter; null: none. For models that are conditioned,
+    with ``sampling.conditions: reference``."""
 
 
 class Experiment(Section):

@@ -161,6 +161,8 @@ class ReportContent:
         training: loss curves.
         cells: the sweep.
         trajectory: denoised estimates along the sampling.
+        sequence: generated fields beside those that they are to be, along one parameter.
+        sequence_numbers: headline numbers of these.
         denoising: noisy fields of the data, denoised.
         denoising_numbers: headline numbers of these.
         data: provenance of the data: source, split, conventions, references.
@@ -190,6 +192,8 @@ class ReportContent:
     training: tuple[ReportFigure, ...] = ()
     cells: tuple[CellRow, ...] = ()
     trajectory: tuple[ReportFigure, ...] = ()
+    sequence: tuple[ReportFigure, ...] = ()
+    sequence_numbers: tuple[Fact, ...] = ()
     denoising: tuple[ReportFigure, ...] = ()
     denoising_numbers: tuple[Fact, ...] = ()
     data: tuple[Fact, ...] = ()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rhodiff.report.style import FIELD_MAP, PAGE_WIDTH, REFERENCE_COLOR, label, mark_axes, new_figure, typography
 from rhodiff.store.spec import FieldSpec
 
-__all__ = ["Panel", "Row", "Scale", "draw_grid", "nice_length"]
+__all__ = ["Panel", "Row", "Scale", "draw_grid", "draw_length", "nice_length"]
 
 CENTRAL = (0.001, 0.999)
 """Quantiles of the values at the ends of a scale."""
@@ -111,7 +111,7 @@ def _draw_images(rows: Sequence[Row], spec: FieldSpec, scale: Scale, color_map: 
         ScalarMappable(norm, color_map), ax=axes, extend="both", pad=0.015, aspect=30, fraction=0.05
     )
     bar.set_label(label(spec.name, spec.unit))
-    _draw_length(axes[-1, 0], spec)
+    draw_length(axes[-1, 0], spec)
     return figure
 
 
@@ -144,7 +144,7 @@ def _placed(rows: Sequence[Row], axes: NDArray[Any]) -> Iterator[tuple[Panel, Ax
             yield panel, ax
 
 
-def _draw_length(ax: Axes, spec: FieldSpec) -> None:
+def draw_length(ax: Axes, spec: FieldSpec) -> None:
     """A length below the first panel of the last row, with the extent of the box."""
     length, extent = nice_length(spec.box_size[0]), spec.box_size[0]
     line: dict[str, Any] = {"color": "black", "linewidth": 2, "solid_capstyle": "butt", "clip_on": False}

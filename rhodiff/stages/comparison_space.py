@@ -16,11 +16,15 @@ class ComparisonSpace:
 
     Args:
         workspace: the experiment.
+        prefer_physical: take physical units wherever generated fields can be brought there, whatever
+            ``evaluation.space`` says.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, *, prefer_physical: bool = False) -> None:
         self.transform: Transform = fitted_transform(workspace)
-        self.is_physical = workspace.experiment.evaluation.space == "physical"
+        self.is_physical = workspace.experiment.evaluation.space == "physical" or (
+            prefer_physical and self.transform.invertible_for_generated
+        )
         self._stored = workspace.store.spec
 
     @property

@@ -17,6 +17,7 @@ from rhodiff.stages.evaluate import evaluation_tasks
 from rhodiff.stages.observation import require_denoising
 from rhodiff.stages.prepare import checked_split, missing_shards, shard_length
 from rhodiff.stages.sample import sample_tasks
+from rhodiff.stages.sequence_pairs import check_sequence
 from rhodiff.stages.sweep import check_sweep
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.field_store import num_shards
@@ -31,8 +32,8 @@ KNOWN_ARRAYS = 5
 """Arrays of denoised fields that are written with the metadata, each with a file of its own."""
 MOST_FUNCTIONALS = 4
 """Minkowski functionals of a field in 3D; fewer in 1D and 2D."""
-MOST_FIGURES, OTHER_FIGURES, DENOISED_FIGURES, FORMATS = 3, 3, 5, 4
-"""Of a report: figures of a statistic, those of no statistic, those of denoised fields, and files of each."""
+MOST_FIGURES, OTHER_FIGURES, DENOISED_FIGURES, SEQUENCE_FIGURES, FORMATS = 3, 3, 5, 3, 4
+"""Of a report: figures of a statistic, of no statistic, of denoised fields, of a sequence, and files of each."""
 
 FILES_PER_RUN = 10
 """Configuration, environment, journal, metrics, event files and the fitted transform, in round numbers."""
@@ -263,11 +264,14 @@ def _num_denoised(workspace: Workspace) -> int:
 
 
 def _plan_report(workspace: Workspace) -> StagePlan:
+    check_sequence(workspace)
     experiment = workspace.experiment
     conditions = 1 if experiment.sampling.conditions == "reference" else len(experiment.sampling.conditions)
     of_channel = 2 + MOST_FIGURES * len(experiment.evaluation.statistics) + conditions
     figures = len(workspace.source.spec.channels) * of_channel + conditions + OTHER_FIGURES
     if experiment.denoising is not None:
         figures += DENOISED_FIGURES
+    if (sequence := experiment.report.sequence) is not None:
+        figures += SEQUENCE_FIGURES + (sequence.separation is not None)
     files = 2 + FORMATS * figures  # the page, the selection
     return StagePlan("report", str(workspace.run_folder.report.parent), 1, 0, files, 0)

@@ -37,6 +37,7 @@ from rhodiff.stages.report_selection import (
     optimism_warning,
     ranking_tables,
 )
+from rhodiff.stages.report_sequence import sequence_section
 from rhodiff.stages.report_verdicts import (
     copies_warning,
     difference_figures,
@@ -87,6 +88,7 @@ def _content(
     events = read_journal(workspace.run_folder.journal)
     samples = open_fields(workspace.run_folder.samples(cell.identity))
     sizes = next(iter(shown.found.bins.values())).sizes
+    sequence, sequence_numbers = sequence_section(workspace, samples)
     return ReportContent(
         title=workspace.experiment.report.title or workspace.experiment.name,
         summary=_summary(workspace, cell),
@@ -113,6 +115,8 @@ def _content(
             _row(workspace, one, compared, events, shown=one.identity == cell.identity) for one, compared in found
         ),
         trajectory=trajectory_figures(workspace, samples),
+        sequence=sequence,
+        sequence_numbers=sequence_numbers,
         denoising=denoising_figures(workspace),
         denoising_numbers=denoising_numbers(workspace),
         data=data_facts(workspace),

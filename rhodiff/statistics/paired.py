@@ -26,7 +26,7 @@ from rhodiff.statistics.resampling import REFERENCE, Groups, draw_groups
 from rhodiff.statistics.spectrum import power_spectrum
 from rhodiff.statistics.transform import check_fields, constant_fields
 
-__all__ = ["PowerRatio", "median_estimate", "power_ratio", "relative_l2"]
+__all__ = ["PowerRatio", "median_estimate", "power_ratio", "relative_l2", "resampled_medians"]
 
 Float = NDArray[np.float64]
 
@@ -98,19 +98,35 @@ def median_estimate(values: ArrayLike, groups: ArrayLike, *, resamples: int, see
         The median, NaN of no values; its error is NaN for a single group.
     """
     given = np.asarray(values, np.float64)
-    known = np.isfinite(given)
-    if not known.any():
+    known = given[np.isfinite(given)]
+    if not known.size:
         return Estimate(float("nan"), float("nan"))
+    drawn = resampled_medians(given, groups, resamples=resamples, seed=seed)
+    return Estimate(float(np.median(known)), float(drawn.std(ddof=1)))
+
+
+def resampled_medians(values: ArrayLike, groups: ArrayLike, *, resamples: int, seed: int) -> Float:
+    """Median over the fields of each bootstrap resample of groups.
+
+    Args:
+        values: ``[field]``, one at least not NaN; those that are NaN do not count.
+        groups: independent group of each field, ``[field]``.
+        resamples: bootstrap resamples.
+        seed: of the bootstrap.
+
+    Returns:
+        ``[resample]``; NaN for a single group.
+    """
+    given = np.asarray(values, np.float64)
+    known = np.isfinite(given)
     order = np.argsort(given[known], kind="stable")
     rising = given[known][order]
     found = Groups.of(np.asarray(groups)[known], len(rising), "paired")
-    value = float(np.median(rising))
     if found.count < 2:
-        return Estimate(value, float("nan"))
+        return np.full(resamples, np.nan)
     drawn = draw_groups(found.count, 0, resamples, seed=seed, purpose=REFERENCE)
     reached = np.cumsum(drawn[:, found.index[order]], axis=1)
-    medians = rising[np.argmax(reached >= reached[:, -1:] / 2, axis=1)]
-    return Estimate(value, float(medians.std(ddof=1)))
+    return np.asarray(rising[np.argmax(reached >= reached[:, -1:] / 2, axis=1)])
 
 
 def _pairs(generated: ArrayLike, truth: ArrayLike) -> tuple[Float, Float]:
