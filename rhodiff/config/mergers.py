@@ -250,7 +250,7 @@ class Integration(Section):
     max_drift_kpc: PositiveFloat = 0.1
     """Largest drift of the centre of mass of a good simulation."""
     timeout_min: Annotated[PositiveFloat | None, Operational] = None
-    """Wall time that one attempt at a simulation may take; null for no limit. One that takes longer twice is masked."""
+    """Wall time that one attempt at a simulation may take; null for no limit. What takes longer twice is masked."""
 
 
 class TreegravSettings(Integration):
@@ -301,6 +301,14 @@ class MergersSource(Section):
     keep_snapshots: Annotated[bool, Operational] = True
     """Keep the particles at the images' times: then other cameras and sizes need no new simulation. false: keep the
     images alone."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_engine(cls, value: Any) -> Any:
+        """``engine`` may leave out its ``kind``: it is then that of the default."""
+        if isinstance(value, dict) and isinstance(value.get("engine"), dict):
+            return {**value, "engine": {"kind": "treegrav", **value["engine"]}}
+        return value
 
 
 class DeepGalaxySource(Section):

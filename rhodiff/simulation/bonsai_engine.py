@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rhodiff.errors import ConfigError, DataError, EnvironmentLacksError
 from rhodiff.simulation.energies import parse_energies
-from rhodiff.simulation.engine import BASE, ERRORS, LOG, Ending, Engine, OnTime, RunSettings, SimulationFailedError
+from rhodiff.simulation.engine import BASE, ERRORS, INITIAL, LOG, Ending, Engine, OnTime, RunSettings, SimulationFailedError
 from rhodiff.simulation.snapshot_files import find_rank_files, snapshot_name, snapshot_stem
 from rhodiff.simulation.validation import ExpectedOutput
 from rhodiff.store.files import checksum
@@ -101,7 +101,7 @@ def bonsai_command(
         if len(os.fsencode(path)) >= PATH_LIMIT:
             raise ConfigError(
                 f"{path} has {len(os.fsencode(path))} characters; Bonsai's buffers hold paths under {PATH_LIMIT}: "
-                "take a shorter scratch folder"
+                "take a shorter path for data.source.scratch, or data.source.archive"
             )
     restart = [] if start is None else ["--restart"]
     words = ["-i", source, "-t", settings.time_step, "-T", settings.end, "-e", settings.softening_kpc]
@@ -137,6 +137,10 @@ class BonsaiEngine(Engine):
     def describe_command(self, initial: Path, directory: Path) -> str:
         """The words of the command, as a shell takes them."""
         return shlex.join(self.command(initial, directory))
+
+    def check_folder(self, directory: Path) -> None:
+        """Refuse paths that Bonsai's buffers do not hold."""
+        self.command(directory / INITIAL, directory)
 
     def _find_start(self, directory: Path, expected: ExpectedOutput) -> float | None:
         """As every engine, but only from files of the same number of ranks, which Bonsai asks for."""

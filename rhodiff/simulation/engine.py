@@ -124,6 +124,16 @@ class Engine(ABC):
     def _advance(self, initial: Path, directory: Path, start: float | None, on_time: OnTime | None) -> Ending:
         """Move the particles and write the snapshots after ``start``; None: from the initial conditions."""
 
+    def check_folder(self, directory: Path) -> None:  # noqa: B027 - most engines work anywhere
+        """Refuse a folder in which the engine could not work, before anything is run there.
+
+        Args:
+            directory: of a run that is to come.
+
+        Raises:
+            ConfigError: if its path is too long.
+        """
+
     def prepare(self, initial: Snapshot, directory: Path) -> Path:
         """Write the initial conditions, the snapshot at time 0.
 

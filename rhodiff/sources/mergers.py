@@ -59,8 +59,8 @@ VERSION = 1
 """Of initial conditions, integrator and images: raised when the same settings would give other numbers."""
 DEGREES = {"inc1_deg", "omega1_deg", "inc2_deg", "omega2_deg"}
 KILOPARSECS = {"pericentre_kpc", "separation_kpc"}
-FILES_OF_A_SIMULATION = 3
-"""Record, particles or images, and log."""
+FILES_OF_A_SIMULATION, BYTES_BESIDE, LINE_BYTES = 4, 20_000, 160
+"""Record, particles or images, and a log an attempt; bytes of record and metadata, and of a line of a log; at most."""
 
 Floats = NDArray[np.float64]
 
@@ -90,6 +90,7 @@ class Mergers(Source):
         self._build_engine = build_engine(settings, self.times, folder, self._threads)
         self._engine = self._build_engine(settings.engine.time_step)
         self._tell: Callable[[str], None] = _keep_quiet
+        self._check_paths()
 
     @property
     def spec(self) -> FieldSpec:
@@ -230,7 +231,7 @@ class Mergers(Source):
         """Simulations, steps and core hours, with the time of a step as it was measured."""
         records = [folder.read_record() for folder in map(self.folder_of, range(len(self.points)))]
         done = [record for record in records if record is not None]
-        left, steps = len(self.points) - len(done), round(self.times.end / self._settings.engine.time_step)
+        left, steps = len(self.points) - len(done), self._num_steps
         text = (
             f"{len(self.points)} simulations ({len(done)} there already) of {self._num_particles} particles in "
             f"{steps} steps, {len(self.times.times)} times x {len(self._cameras)} cameras each"
@@ -243,7 +244,13 @@ class Mergers(Source):
         size = snapshot_bytes(dark, self._num_particles - dark) * num_times
         if not self._settings.keep_snapshots:
             size = 4 * self.fields_together * prod(self.spec.field_shape)
+        size += BYTES_BESIDE + 3 * self._num_steps * LINE_BYTES  # one attempt, and one with half the step
         return FILES_OF_A_SIMULATION * len(self.points), size * len(self.points)
+
+    @property
+    def _num_steps(self) -> int:
+        """Of the first attempt at a simulation."""
+        return round(self.times.end / self._settings.engine.time_step)
 
     def _describe_cost(self, steps: int, done: list[SimulationRecord]) -> str:
         if done:
@@ -268,9 +275,18 @@ class Mergers(Source):
         forces.fields(positions)
         return time.perf_counter() - began
 
+    def _check_paths(self) -> None:
+        """Refuse folders that the engine cannot work in; one below a $VARIABLE is known on its node alone."""
+        scratch = self._settings.scratch
+        if scratch is None or "$" not in os.path.expandvars(scratch):
+            half_step = self._settings.engine.time_step / 2  # of a second attempt: its folder has a longer name
+            self._engine.check_folder(self._workplace().work_folder(self._key(self.points[0]), half_step))
+
+    def _workplace(self) -> Workplace:
+        return Workplace(self._archive, self._settings.scratch, self._threads, os.environ.get(LINEAGE), self._tell)
+
     def _simulator(self) -> Simulator:
-        place = Workplace(self._archive, self._settings.scratch, self._threads, os.environ.get(LINEAGE), self._tell)
-        return Simulator(place, self._build_engine, self._settings.engine.time_step, self.times.times)
+        return Simulator(self._workplace(), self._build_engine, self._settings.engine.time_step, self.times.times)
 
     def _task(self, number: int) -> Task:
         point = self.points[number]

@@ -183,7 +183,7 @@ def _workspace_of(inspected: Inspected, observer: Observer) -> Workspace:
         name="repair",
         data=data,
         paths=Paths(data=folder.parent, runs=Path("runs")),
-        evaluation=Evaluation(reference="test" if data.split.test else "validation"),
+        evaluation=Evaluation(reference="test" if data.fills("test") else "validation"),
     )
     workspace = Workspace(experiment, Path(attributes["folder"]), observer)
     if workspace.data_folder.path.name != folder.name:
