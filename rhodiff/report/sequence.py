@@ -151,8 +151,18 @@ def _draw_images(planes: Mapping[str, Fields], spec: FieldSpec, titles: Sequence
     for rows, norm, color_map, name, ends in bars:
         bar = figure.colorbar(ScalarMappable(norm, color_map), ax=rows, extend=ends, pad=0.015, fraction=0.05)
         bar.set_label(label(name, spec.unit), fontsize=8)
+        if isinstance(norm, SymLogNorm):
+            bar.set_ticks(_signed_decades(norm))
     draw_length(axes[-1, 0], spec)
     return figure
+
+
+def _signed_decades(norm: SymLogNorm) -> list[float]:
+    """Zero, and every other power of ten on both sides of it, from the largest down to where the scale is linear."""
+    assert norm.vmax is not None
+    largest = np.floor(np.log10(norm.vmax))
+    powers = [float(10.0**one) for one in (largest, largest - 2)]
+    return [-powers[0], -powers[1], 0.0, powers[1], powers[0]]
 
 
 def _draw_image(ax: Axes, field: Fields, spec: FieldSpec, norm: Normalize, color_map: str) -> None:

@@ -24,6 +24,7 @@ from rhodiff.report.style import (
     typography,
 )
 from rhodiff.statistics.paired_set import GENERATED, INTERPOLATED, NEAREST, TRUTH, PairedSet, PairedSummary
+from rhodiff.statistics.statistic import inverse_unit
 from rhodiff.store.spec import FieldSpec, Parameter
 
 __all__ = ["KIND_NAMES", "report_pair_differences", "report_pair_power", "report_separations", "sequence_facts"]
@@ -88,7 +89,7 @@ def report_pair_power(pairs: PairedSet, spec: FieldSpec) -> ReportFigure:
         spec: geometry and units.
     """
     chosen = pairs.is_compared
-    unit = f"1/({spec.length_unit})"
+    unit = inverse_unit(spec.length_unit)
     known = np.isfinite(pairs.ratio[GENERATED][chosen]).any(axis=0)
     k = pairs.k[known]
     columns: dict[str, ArrayLike] = {label("k", unit): k}
@@ -125,11 +126,11 @@ def report_separations(
         spec: geometry and units.
         note: further sentences, e.g. what counts as a centre.
     """
-    truth, unit = pairs.separation[TRUTH], spec.length_unit
+    truth, unit, names = pairs.separation[TRUTH], spec.length_unit, (TRUTH, *pairs.kinds)
     with typography():
-        figure = new_figure(2.9)
+        figure = new_figure(3.1)
         left, right = figure.subplots(1, 2, width_ratios=[1.6, 1])
-        for name in (TRUTH, *pairs.kinds):
+        for name in names:
             values = pairs.separation[name]
             if np.isfinite(values[shown]).any():
                 left.plot(
@@ -143,14 +144,13 @@ def report_separations(
             if name in (INTERPOLATED, GENERATED):
                 right.plot(truth, values, ".", color=STYLES[name]["color"], markersize=3, alpha=0.6)
         left.set(xlabel=label(along.name, along.unit), ylabel=label("separation", unit), ylim=(0, None))
-        largest = 1.05 * max(float(np.nanmax(values)) for values in pairs.separation.values()) or 1.0
+        largest = 1.05 * max(float(np.nanmax(values)) for values in (pairs.separation[name] for name in names)) or 1.0
         right.plot([0, largest], [0, largest], color=REFERENCE_COLOR, linewidth=0.8)
         right.set(xlabel=label("of the truth", unit), ylabel=label("of the estimate", unit))
         right.set(xlim=(0, largest), ylim=(0, largest), aspect="equal")
-        left.legend(loc="best")
+        figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4)
         for axes in (left, right):
             mark_axes(axes)
-    names = (TRUTH, *pairs.kinds)
     columns: dict[str, ArrayLike] = {label(along.name, along.unit): pairs.along, "group": pairs.groups}
     columns |= {f"{name}: separation [{unit}]": pairs.separation[name] for name in names}
     columns |= {"in the sequence": np.isin(np.arange(len(truth)), shown).astype(int)}
