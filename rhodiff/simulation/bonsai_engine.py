@@ -19,7 +19,17 @@ from pathlib import Path
 
 from rhodiff.errors import ConfigError, DataError, EnvironmentLacksError
 from rhodiff.simulation.energies import parse_energies
-from rhodiff.simulation.engine import BASE, ERRORS, INITIAL, LOG, Ending, Engine, OnTime, RunSettings, SimulationFailedError
+from rhodiff.simulation.engine import (
+    BASE,
+    ERRORS,
+    INITIAL,
+    LOG,
+    Ending,
+    Engine,
+    OnTime,
+    RunSettings,
+    SimulationFailedError,
+)
 from rhodiff.simulation.snapshot_files import find_rank_files, snapshot_name, snapshot_stem
 from rhodiff.simulation.validation import ExpectedOutput
 from rhodiff.store.files import checksum

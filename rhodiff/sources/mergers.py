@@ -60,7 +60,7 @@ VERSION = 1
 DEGREES = {"inc1_deg", "omega1_deg", "inc2_deg", "omega2_deg"}
 KILOPARSECS = {"pericentre_kpc", "separation_kpc"}
 FILES_OF_A_SIMULATION, BYTES_BESIDE, LINE_BYTES = 4, 20_000, 160
-"""Record, particles or images, and a log an attempt; bytes of record and metadata, and of a line of a log; at most."""
+"""At most: record, results, a log of each attempt; bytes of record and metadata, and of a line of a log."""
 
 Floats = NDArray[np.float64]
 
