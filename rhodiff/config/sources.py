@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from rhodiff.config.mergers import DeepGalaxySource, MergersSource
+from rhodiff.config.ranges import ParameterRange
 from rhodiff.config.section import Section
+from rhodiff.config.spectra import SpectraFileSource, SpectraSource
 
 __all__ = [
     "ArraysSource",
@@ -20,9 +22,10 @@ __all__ = [
     "DustSource",
     "HarmonicsSource",
     "MergersSource",
-    "ParameterRange",
     "PluginSource",
     "SourceSettings",
+    "SpectraFileSource",
+    "SpectraSource",
 ]
 
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -80,26 +83,6 @@ class DustSource(Section):
                 "wide; up to 60 is allowed, as a gnomonic projection stretches wider ones"
             )
         return self
-
-
-class ParameterRange(Section):
-    """A physical parameter that is drawn uniformly from [low, high]; equal ends fix it."""
-
-    low: float
-    """Lower end, in the parameter's unit."""
-    high: float
-    """Upper end, in the parameter's unit."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "ParameterRange":
-        if self.low > self.high:
-            raise ValueError(f"low {self.low} is above high {self.high}")
-        return self
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_number(cls, value: Any) -> Any:
-        return {"low": value, "high": value} if isinstance(value, int | float) else value
 
 
 class CosmicWebSource(Section):
@@ -305,6 +288,8 @@ SourceSettings = Annotated[
     | HarmonicsSource
     | MergersSource
     | DeepGalaxySource
+    | SpectraSource
+    | SpectraFileSource
     | ArraysSource
     | PluginSource,
     Field(discriminator="kind"),

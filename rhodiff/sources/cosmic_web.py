@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from rhodiff.config.sources import CosmicWebSource, ParameterRange
+from rhodiff.config.ranges import ParameterRange
+from rhodiff.config.sources import CosmicWebSource
 from rhodiff.sources.cosmology import CMB_TEMPERATURE_K, Cosmology, linear_power
 from rhodiff.sources.gaussian_field import linear_modes, modes_to_field, white_noise
 from rhodiff.sources.lpt import (

@@ -24,6 +24,8 @@ _CLASSES = {
     "dust": ("rhodiff.sources.dust", "Dust"),
     "harmonics": ("rhodiff.sources.harmonics", "Harmonics"),
     "mergers": ("rhodiff.sources.mergers", "Mergers"),
+    "spectra": ("rhodiff.sources.spectra", "Spectra"),
+    "spectra_file": ("rhodiff.sources.spectra_file", "SpectraFile"),
 }
 
 
