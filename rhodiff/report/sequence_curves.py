@@ -170,17 +170,8 @@ def sequence_facts(summary: PairedSummary, spec: FieldSpec, between: str) -> tup
         spec: geometry and units.
         between: parameter in which training fields stand on both sides.
     """
-    without = summary.num_fields - summary.num_common
-    left_out = f"; {without} others lack one and are left out" if without else ""
-    of_each = f"have training fields on both sides in {between}, all other parameters equal{left_out}"
-    alone = f"no training fields stand on both sides of them in {between} with all other parameters equal"
-    facts = [
-        Fact(
-            "fields",
-            f"{summary.num_common} in {summary.num_groups} independent groups",
-            of_each if len(summary.l2) > 1 else alone,
-        )
-    ]
+    groups = f"{summary.num_common} in {summary.num_groups} independent groups"
+    facts = [Fact("fields", groups, _describe_neighbours(summary, between))]
     facts += [
         Fact(f"difference, {KIND_NAMES[name]}", format_estimate(one), "median of |estimate − truth| / |truth|")
         for name, one in summary.l2.items()
@@ -202,6 +193,17 @@ def sequence_facts(summary: PairedSummary, spec: FieldSpec, between: str) -> tup
         for name, one in summary.power.items()
     ]
     return (*facts, *_separation_facts(summary, spec))
+
+
+def _describe_neighbours(summary: PairedSummary, between: str) -> str:
+    """Which fields the numbers are of."""
+    without = summary.num_fields - summary.num_common
+    left_out = f"; the {without} others have not and are left out" if without else ""
+    if INTERPOLATED in summary.l2:
+        return f"have training fields on both sides in {between}, all other parameters equal{left_out}"
+    if NEAREST in summary.l2:
+        return f"have training fields on one side in {between}, all other parameters equal{left_out}; none on both"
+    return f"no training field differs from them in {between} alone: there is nothing to compare the model with"
 
 
 def _separation_facts(summary: PairedSummary, spec: FieldSpec) -> list[Fact]:

@@ -24,6 +24,8 @@ Indices = NDArray[np.int64]
 
 NONE = -1
 DIGITS = 9
+TIE = 1e-6
+"""Weights that differ from one half by less are those of two fields equally near."""
 NEAR = 0.01
 """Of the range of a parameter: as far may the nearest value be from the one asked for."""
 MOST_LISTED = 12
@@ -45,8 +47,8 @@ class Neighbours:
 
     @property
     def nearest(self) -> Indices:
-        """Row of the nearer one; -1 where there is none."""
-        is_above = (self.below == NONE) | (self.weight > 0.5)
+        """Row of the nearer one, of two as near that below; -1 where there is none."""
+        is_above = (self.below == NONE) | (self.weight > 0.5 + TIE)
         return np.where(is_above, self.above, self.below)
 
 

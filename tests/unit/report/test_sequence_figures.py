@@ -168,6 +168,6 @@ def test_facts_tell_all_numbers_and_what_was_left_out():
     facts = {fact.label: fact for fact in sequence_facts(summary, spec_of(8, 8), "mass_ratio")}
     assert facts["fields"].value.startswith("50 in 50")
     assert "both sides in mass_ratio" in facts["fields"].note
-    assert "10 others lack one" in facts["fields"].note
+    assert "the 10 others have not" in facts["fields"].note
     assert facts["better than nearest training field"].value.startswith("100")
     assert facts["separation off, generated"].value.endswith("kpc")
