@@ -9,15 +9,14 @@ From noise level :math:`\sigma` to :math:`\sigma' < \sigma` with the clean estim
 References: Song et al. 2020, arXiv:2010.02502; Ho et al. 2020, arXiv:2006.11239.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import torch
 from torch import Tensor
 
 from rhodiff.diffusion.sampler import Estimator, Sampler
-from rhodiff.errors import ConfigError
+from rhodiff.diffusion.stochastic import StochasticSampler
 
 __all__ = ["DdimSampler", "DdpmSampler"]
 
@@ -35,22 +34,8 @@ class DdimSampler(Sampler):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DdpmSampler(Sampler):
-    """Ancestral sampling; stochastic.
-
-    Attributes:
-        step_noise: ``step_noise(i)`` is the standard normal noise ``[N, C, *space]`` of step i, so that a caller can
-            seed it by sample index.
-        generator: draws the noise if ``step_noise`` is not given.
-    """
-
-    step_noise: Callable[[int], Tensor] | None = None
-    generator: torch.Generator | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if (self.step_noise is None) == (self.generator is None):
-            raise ConfigError("sampler 'ddpm' draws noise in each step: give it one of step_noise and generator")
+class DdpmSampler(StochasticSampler):
+    """Ancestral sampling; stochastic."""
 
     def integrate(self, estimate: Estimator, x: Tensor, levels: Sequence[float], spectrum: Tensor | None) -> Tensor:
         """See :meth:`Sampler.integrate`."""
@@ -58,10 +43,5 @@ class DdpmSampler(Sampler):
             clean = estimate.at_step(step, x, sigma)
             ratio_squared = (following / sigma) ** 2
             spread = following * (1 - ratio_squared) ** 0.5
-            x = clean + ratio_squared * (x - clean) + spread * self._noise(step, x)
+            x = clean + ratio_squared * (x - clean) + spread * self.noise(step, x)
         return estimate.at_step(len(levels) - 1, x, levels[-1])
-
-    def _noise(self, step: int, x: Tensor) -> Tensor:
-        if self.step_noise is not None:
-            return self.step_noise(step).to(x)
-        return torch.randn(x.shape, generator=self.generator, dtype=x.dtype, device=x.device)
