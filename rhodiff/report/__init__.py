@@ -26,7 +26,15 @@ from rhodiff.report.loss import TrainingCurve, loss_figure
 from rhodiff.report.mean_tests import differences_figure, report_differences, tabulate_tests
 from rhodiff.report.number_format import format_estimate, format_number, format_seconds
 from rhodiff.report.ranking import RankedRow, RankingTable, SpreadRow, tabulate_ranking
+from rhodiff.report.sequence import report_sequence, sequence_figure
+from rhodiff.report.sequence_curves import (
+    report_pair_differences,
+    report_pair_power,
+    report_separations,
+    sequence_facts,
+)
 from rhodiff.report.sheets import data_sheet, sample_sheet, trajectory_figure
+from rhodiff.report.simulation_sheet import SimulationHistory, contact_sheet, simulation_history
 
 __all__ = [
     "CellRow",
@@ -37,11 +45,13 @@ __all__ = [
     "RankingTable",
     "ReportContent",
     "ReportFigure",
+    "SimulationHistory",
     "SpreadRow",
     "TrainingCurve",
     "checkpoint_ratios_figure",
     "columns_to_csv",
     "comparison_csv",
+    "contact_sheet",
     "copies_facts",
     "copies_figure",
     "copies_verdict",
@@ -67,11 +77,18 @@ __all__ = [
     "report_functionals",
     "report_further",
     "report_loss",
+    "report_pair_differences",
+    "report_pair_power",
     "report_samples",
+    "report_separations",
+    "report_sequence",
     "report_spectrum",
     "report_spread",
     "report_trajectory",
     "sample_sheet",
+    "sequence_facts",
+    "sequence_figure",
+    "simulation_history",
     "sizes_sentence",
     "spectrum_figure",
     "spread_figure",

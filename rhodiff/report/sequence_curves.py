@@ -200,7 +200,8 @@ def _describe_neighbours(summary: PairedSummary, between: str) -> str:
     without = summary.num_fields - summary.num_common
     left_out = f"; the {without} others have not and are left out" if without else ""
     if INTERPOLATED in summary.l2:
-        return f"have training fields on both sides in {between}, all other parameters equal{left_out}"
+        repeated = f", {summary.num_repeated} of them one of the very same parameters" if summary.num_repeated else ""
+        return f"have training fields on both sides in {between}, all other parameters equal{repeated}{left_out}"
     if NEAREST in summary.l2:
         return f"have training fields on one side in {between}, all other parameters equal{left_out}; none on both"
     return f"no training field differs from them in {between} alone: there is nothing to compare the model with"

@@ -53,7 +53,7 @@ def measure_pairs(pairs: PairedFields, along: Fields, centres: Centres | None) -
     l2, ratio, separation = (
         {kind: np.concatenate([part[n][kind] for part in parts]) for kind in parts[0][n]} for n in range(3)
     )
-    return PairedSet(along, pairs.groups, l2, bins.k, ratio, separation)
+    return PairedSet(along, pairs.groups, pairs.neighbours.is_repeated, l2, bins.k, ratio, separation)
 
 
 def _score(

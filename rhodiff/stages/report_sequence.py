@@ -4,12 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rhodiff.config.sequence import SequenceSettings
-from rhodiff.report import Fact, ReportFigure
-from rhodiff.report.sequence import report_sequence
-from rhodiff.report.sequence_curves import (
+from rhodiff.report import (
+    Fact,
+    ReportFigure,
     report_pair_differences,
     report_pair_power,
     report_separations,
+    report_sequence,
     sequence_facts,
 )
 from rhodiff.stages.measured_pairs import centres_of, measure_pairs

@@ -51,6 +51,11 @@ class Neighbours:
         is_above = (self.below == NONE) | (self.weight > 0.5 + TIE)
         return np.where(is_above, self.above, self.below)
 
+    @property
+    def is_repeated(self) -> NDArray[np.bool_]:
+        """Fields of whose very parameters there is a training field, ``[field]``."""
+        return np.asarray(self.weight == 0)
+
 
 def check_sequence(workspace: Workspace) -> None:
     """Refuse a sequence that cannot be made, before anything is computed.

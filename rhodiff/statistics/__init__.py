@@ -3,6 +3,7 @@
 from rhodiff.statistics.accumulator import MeanCovariance, merge_all
 from rhodiff.statistics.bin_covariance import hartlap_factor
 from rhodiff.statistics.bispectra import BinnedBispectrum, bispectrum
+from rhodiff.statistics.centres import Centres, find_separations, two_centres
 from rhodiff.statistics.chi_squared import VectorComparison, compare_vectors
 from rhodiff.statistics.comparison import BinnedComparison, SetSizes, SetSummary, compare_bins
 from rhodiff.statistics.correlation_length import CorrelationFunction, CorrelationLengths, correlation_function
@@ -24,6 +25,8 @@ from rhodiff.statistics.memorisation import Memorisation, compare_distances, fin
 from rhodiff.statistics.minkowski import minkowski_functionals
 from rhodiff.statistics.minkowski_statistic import MinkowskiStatistic
 from rhodiff.statistics.nearest_field import NearestFields, nearest_fields
+from rhodiff.statistics.paired import PowerRatio, median_estimate, power_ratio, relative_l2
+from rhodiff.statistics.paired_set import PairedSet, PairedSummary, summarise_pairs
 from rhodiff.statistics.peaks import peak_counts, peaks_above
 from rhodiff.statistics.pixel_distribution import (
     Moments,
@@ -75,6 +78,7 @@ __all__ = [
     "BinnedComparison",
     "BinnedSpectrum",
     "CandidateRow",
+    "Centres",
     "Contest",
     "CorrelationFunction",
     "CorrelationLengths",
@@ -95,8 +99,11 @@ __all__ = [
     "MinkowskiStatistic",
     "Moments",
     "NearestFields",
+    "PairedSet",
+    "PairedSummary",
     "PeakDifference",
     "PosteriorSpread",
+    "PowerRatio",
     "Ranking",
     "RelativeDifference",
     "SetSizes",
@@ -127,6 +134,7 @@ __all__ = [
     "default_bin_edges",
     "draw_groups",
     "find_memorisation",
+    "find_separations",
     "fit_channels",
     "groups_needed",
     "hartlap_factor",
@@ -140,6 +148,7 @@ __all__ = [
     "measure_channels",
     "measure_spread",
     "measure_values",
+    "median_estimate",
     "merge_all",
     "minkowski_functionals",
     "moments",
@@ -148,9 +157,11 @@ __all__ = [
     "paper_a",
     "peak_counts",
     "peaks_above",
+    "power_ratio",
     "power_spectrum",
     "quantiles",
     "rank_candidates",
+    "relative_l2",
     "residual_correlation",
     "rms_ratio",
     "samples_needed",
@@ -158,6 +169,8 @@ __all__ = [
     "sliced_wasserstein",
     "starlet",
     "summarise_denoising",
+    "summarise_pairs",
+    "two_centres",
     "value_density",
     "wasserstein_1",
     "wavelet_l1",

@@ -37,6 +37,8 @@ class PairedSet:
     Attributes:
         along: value of the parameter, ``[field]``.
         groups: independent group of each truth, ``[field]``.
+        is_repeated: whether there is a training field of the very same parameters, ``[field]``; the baselines are
+            then that field.
         l2: |estimate - truth| / |truth| by kind, ``[field]``.
         k: ``[bin]``, inverse length units.
         ratio: power over the truth's by kind, ``[field, bin]``.
@@ -46,6 +48,7 @@ class PairedSet:
 
     along: Float
     groups: NDArray[np.int64]
+    is_repeated: NDArray[np.bool_]
     l2: Mapping[str, Float]
     k: Float
     ratio: Mapping[str, Float]
@@ -76,6 +79,7 @@ class PairedSummary:
         num_fields: pairs.
         num_common: of these, those that the numbers are of (:attr:`PairedSet.is_compared`).
         num_groups: independent groups of these.
+        num_repeated: of these, fields of whose very parameters there is a training field.
         l2: median relative difference by kind.
         power: mean over bins of |median of P / P of truth - 1| by kind.
         better: share of the fields in which the model differs less than a kind, by kind.
@@ -87,6 +91,7 @@ class PairedSummary:
     num_fields: int
     num_common: int
     num_groups: int
+    num_repeated: int
     l2: Mapping[str, Estimate]
     power: Mapping[str, Estimate]
     better: Mapping[str, Estimate]
@@ -117,6 +122,7 @@ def summarise_pairs(pairs: PairedSet, *, resamples: int, seed: int) -> PairedSum
         num_fields=len(pairs.along),
         num_common=int(common.sum()),
         num_groups=len(np.unique(groups)),
+        num_repeated=int(pairs.is_repeated[common].sum()),
         l2={name: bootstrap.median(values) for name, values in l2.items()},
         power={name: bootstrap.power_error(pairs.ratio[name][common]) for name in kinds},
         better={name: bootstrap.share(l2[GENERATED] < l2[name]) for name in kinds if name != GENERATED},

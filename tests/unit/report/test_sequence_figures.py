@@ -113,7 +113,7 @@ def pairs_of(num_values=5, each=12, lacking=()):
     for name in lacking:
         for values in (l2, ratio, separation):
             values[name] = np.full_like(values[name], np.nan)
-    return PairedSet(along, np.arange(n), l2, np.arange(1.0, 5.0), ratio, separation)
+    return PairedSet(along, np.arange(n), np.arange(n) < 15, l2, np.arange(1.0, 5.0), ratio, separation)
 
 
 def test_the_table_of_differences_holds_their_medians():
@@ -168,6 +168,7 @@ def test_facts_tell_all_numbers_and_what_was_left_out():
     facts = {fact.label: fact for fact in sequence_facts(summary, spec_of(8, 8), "mass_ratio")}
     assert facts["fields"].value.startswith("50 in 50")
     assert "both sides in mass_ratio" in facts["fields"].note
+    assert "5 of them one of the very same parameters" in facts["fields"].note
     assert "the 10 others have not" in facts["fields"].note
     assert facts["better than nearest training field"].value.startswith("100")
     assert facts["separation off, generated"].value.endswith("kpc")

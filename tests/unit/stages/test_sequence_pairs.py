@@ -73,6 +73,7 @@ def test_neighbours_stand_on_both_sides_with_all_else_equal():
     assert training[found.above] == pytest.approx(np.array([[0.5, 1, 20], [1, 0, 20], [1, 1, 30]]))
     assert found.weight == pytest.approx([0.3, 0.0, 0.75])
     assert training[found.nearest][:, 2].tolist() == [10, 20, 30]
+    assert found.is_repeated.tolist() == [False, True, False]
 
 
 def test_neighbours_agree_with_a_search_through_all_fields():

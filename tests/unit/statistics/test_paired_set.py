@@ -18,6 +18,7 @@ def pairs_of(separation=True, **l2):
     return PairedSet(
         along=np.repeat(np.arange(9.0), 10),
         groups=np.arange(N) // 3,
+        is_repeated=np.arange(N) < 6,
         l2=found,
         k=np.arange(1.0, BINS + 1),
         ratio={
@@ -30,6 +31,7 @@ def pairs_of(separation=True, **l2):
 def test_medians_and_shares_are_those_of_the_scores():
     found = summarise_pairs(pairs_of(), **BOOTSTRAP)
     assert (found.num_fields, found.num_common, found.num_groups) == (N, N, 30)
+    assert found.num_repeated == 6
     assert {name: one.value for name, one in found.l2.items()} == {GENERATED: 0.2, NEAREST: 0.5, INTERPOLATED: 0.3}
     assert {name: one.value for name, one in found.better.items()} == {NEAREST: 1.0, INTERPOLATED: 1.0}
     power = {name: one.value for name, one in found.power.items()}
