@@ -178,6 +178,14 @@ def sequence_facts(summary: PairedSummary, spec: FieldSpec, between: str) -> tup
     ]
     facts += [
         Fact(
+            f"difference as seen, {KIND_NAMES[name]}",
+            format_estimate(one),
+            "that median of the fields after fields.transform, as the network sees them",
+        )
+        for name, one in summary.l2_seen.items()
+    ]
+    facts += [
+        Fact(
             f"better than {KIND_NAMES[name]}",
             f"{format_estimate(one, percent=True)} of the fields",
             "by that difference",

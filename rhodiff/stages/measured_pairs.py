@@ -1,7 +1,10 @@
 """Pairs of generated fields and their truths measured, a few at a time, with what training fields alone would give.
 
-Axes: fields ``[field, *space]``, results ``[field]`` and ``[field, bin]``, NaN where there is no estimate.
+Axes: fields ``[field, channel, *space]``, of which the first channel is measured; results ``[field]`` and
+``[field, bin]``, NaN where there is no estimate.
 """
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +24,6 @@ SMOOTHING, APART = 1 / 60, 2.5
 """Smoothing over the shorter side, and smallest distance over the smoothing, where they are not given."""
 
 Fields = NDArray[np.float64]
-Scores = dict[str, Fields]
-"""By kind of estimate."""
 
 
 def centres_of(settings: CentresSettings, spec: FieldSpec) -> Centres:
@@ -44,41 +45,39 @@ def measure_pairs(pairs: PairedFields, along: Fields, centres: Centres | None) -
         along: value of the sequence's parameter, ``[pair]``.
         centres: what counts as a centre; None: separations are not measured.
     """
-    bins = FourierBins.of(pairs.spec.shape, pairs.spec.box_size)
+    k = FourierBins.of(pairs.spec.shape, pairs.spec.box_size).k
     parts = []
     for start in range(0, pairs.count, FIELDS_AT_ONCE):
         positions = np.arange(start, min(start + FIELDS_AT_ONCE, pairs.count))
         truth, estimates = pairs.read_truths(positions), pairs.read_estimates(positions)
-        parts.append(_score(truth, estimates, pairs.spec, len(bins.k), centres))
-    l2, ratio, separation = (
-        {kind: np.concatenate([part[n][kind] for part in parts]) for kind in parts[0][n]} for n in range(3)
-    )
-    return PairedSet(along, pairs.groups, pairs.neighbours.is_repeated, l2, bins.k, ratio, separation)
+        scores = {kind: _score(pairs, truth, fields, centres) for kind, fields in estimates.items()}
+        if centres is not None:
+            scores[TRUTH] = {"separation": _separations(pairs, truth, centres)}
+        parts.append(scores)
+    l2, l2_seen, ratio, separation = (_joined(parts, name) for name in ("l2", "l2_seen", "ratio", "separation"))
+    return PairedSet(along, pairs.groups, pairs.neighbours.is_repeated, l2, l2_seen, k, ratio, separation)
 
 
-def _score(
-    truth: Fields, estimates: Scores, spec: FieldSpec, num_bins: int, centres: Centres | None
-) -> tuple[Scores, Scores, Scores]:
-    """Relative differences, power ratios and separations of a few pairs."""
-    l2, ratio, separation = {}, {}, {}
-    for kind, fields in estimates.items():
-        known = _known(fields)
-        l2[kind], ratio[kind] = np.full(len(truth), np.nan), np.full((len(truth), num_bins), np.nan)
-        if len(known):
-            l2[kind][known] = relative_l2(fields[known], truth[known])
-            ratio[kind][known] = power_ratio(fields[known], truth[known], box_size=spec.box_size).ratio
+def _score(pairs: PairedFields, truth: Fields, fields: Fields, centres: Centres | None) -> dict[str, Fields]:
+    """Scores of one kind of estimate of a few truths, by name."""
+    is_known = np.isfinite(fields).reshape(len(fields), -1).all(axis=1)
+    stand_in = np.where(is_known.reshape(-1, *[1] * (fields.ndim - 1)), fields, truth)
+    ours, theirs = stand_in[:, 0], truth[:, 0]
+    found = {
+        "l2": relative_l2(ours, theirs),
+        "ratio": power_ratio(ours, theirs, box_size=pairs.spec.box_size).ratio,
+    }
+    if pairs.space.is_physical:
+        found["l2_seen"] = relative_l2(pairs.as_seen(stand_in)[:, 0], pairs.as_seen(truth)[:, 0])
     if centres is not None:
-        separation = {kind: _separations(one, spec, centres) for kind, one in {TRUTH: truth, **estimates}.items()}
-    return l2, ratio, separation
+        found["separation"] = _separations(pairs, stand_in, centres)
+    return {name: np.where(is_known.reshape(-1, *[1] * (one.ndim - 1)), one, np.nan) for name, one in found.items()}
 
 
-def _separations(fields: Fields, spec: FieldSpec, centres: Centres) -> Fields:
-    separations, known = np.full(len(fields), np.nan), _known(fields)
-    if len(known):
-        separations[known] = find_separations(fields[known], spec.spacing, centres, spec.periodic)
-    return separations
+def _separations(pairs: PairedFields, fields: Fields, centres: Centres) -> Fields:
+    return find_separations(fields[:, 0], pairs.spec.spacing, centres, pairs.spec.periodic)
 
 
-def _known(fields: Fields) -> NDArray[np.int64]:
-    """Fields that are there."""
-    return np.flatnonzero(np.isfinite(fields).reshape(len(fields), -1).all(axis=1))
+def _joined(parts: Sequence[Mapping[str, dict[str, Fields]]], name: str) -> dict[str, Fields]:
+    """One score of all pairs by kind, of the kinds that have it."""
+    return {kind: np.concatenate([part[kind][name] for part in parts]) for kind in parts[0] if name in parts[0][kind]}

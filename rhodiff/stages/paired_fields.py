@@ -1,9 +1,9 @@
 """Generated fields, the reference fields that they are to be, and what training fields alone would give.
 
 Sample i of a sweep has the parameters of one reference field; of several samples of one field the first counts.
-Fields are in physical units wherever generated ones can be brought there, and of the first channel.
+Fields are in physical units wherever generated ones can be brought there.
 
-Axes: fields ``[field, *space]``.
+Axes: fields ``[field, channel, *space]``.
 """
 
 from dataclasses import dataclass
@@ -65,6 +65,10 @@ class PairedFields:
         """What the fields are."""
         return self.space.spec
 
+    def as_seen(self, fields: Fields) -> Fields:
+        """Fields in physical units as the network sees them."""
+        return self.space.transform.forward(fields.astype(np.float32)).astype(np.float64)
+
     def read_truths(self, positions: Indices) -> Fields:
         """Truths of some pairs."""
         return self._read_data(self.truths[positions])
@@ -76,19 +80,19 @@ class PairedFields:
             self._read_training(rows[positions])
             for rows in (self.neighbours.below, self.neighbours.above, self.neighbours.nearest)
         )
-        weight = self.neighbours.weight[positions].reshape(-1, *[1] * self.spec.ndim)
+        weight = self.neighbours.weight[positions].reshape(-1, *[1] * below[0].ndim)
         return {
-            GENERATED: self.space.of_samples(stored)[:, 0].astype(np.float64),
+            GENERATED: self.space.of_samples(stored).astype(np.float64),
             NEAREST: nearest,
             INTERPOLATED: (1 - weight) * below + weight * above,
         }
 
     def _read_data(self, indices: Indices) -> Fields:
-        return self.space.of_data(self.reader.read(indices))[:, 0].astype(np.float64)
+        return self.space.of_data(self.reader.read(indices)).astype(np.float64)
 
     def _read_training(self, rows: Indices) -> Fields:
         """Training fields; NaN where there is none."""
-        fields = np.full((len(rows), *self.spec.shape), np.nan)
+        fields = np.full((len(rows), *self.spec.field_shape), np.nan)
         known = np.flatnonzero(rows != NONE)
         if len(known):
             distinct, place = np.unique(rows[known], return_inverse=True)

@@ -70,9 +70,9 @@ def _picture(
     shown = sequence[np.linspace(0, len(sequence) - 1, min(settings.shown, len(sequence))).round().astype(np.int64)]
     names = [parameter.name for parameter in workspace.store.parameter_info]
     values = pairs.parameters[shown, names.index(along.name)]
-    estimates = pairs.read_estimates(shown)
+    estimates = {kind: fields[:, 0] for kind, fields in pairs.read_estimates(shown).items()}
     truth = "simulated" if workspace.experiment.data.source.kind in SIMULATED else "truth"
-    rows = {truth: pairs.read_truths(shown), "generated": estimates[GENERATED]}
+    rows = {truth: pairs.read_truths(shown)[:, 0], "generated": estimates[GENERATED]}
     between = estimates[INTERPOLATED]
     note = ""
     if np.isfinite(between).all():

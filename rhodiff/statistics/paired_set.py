@@ -40,6 +40,7 @@ class PairedSet:
         is_repeated: whether there is a training field of the very same parameters, ``[field]``; the baselines are
             then that field.
         l2: |estimate - truth| / |truth| by kind, ``[field]``.
+        l2_seen: the same of the transformed fields, as the network sees them; empty if it was not measured.
         k: ``[bin]``, inverse length units.
         ratio: power over the truth's by kind, ``[field, bin]``.
         separation: distance of the two centres by kind, the truth among them, ``[field]``; empty if it was not
@@ -50,6 +51,7 @@ class PairedSet:
     groups: NDArray[np.int64]
     is_repeated: NDArray[np.bool_]
     l2: Mapping[str, Float]
+    l2_seen: Mapping[str, Float]
     k: Float
     ratio: Mapping[str, Float]
     separation: Mapping[str, Float]
@@ -81,6 +83,7 @@ class PairedSummary:
         num_groups: independent groups of these.
         num_repeated: of these, fields of whose very parameters there is a training field.
         l2: median relative difference by kind.
+        l2_seen: the same of the transformed fields; empty if it was not measured.
         power: mean over bins of |median of P / P of truth - 1| by kind.
         better: share of the fields in which the model differs less than a kind, by kind.
         separation: median |separation - that of the truth| by kind, over fields whose truth has two centres.
@@ -93,6 +96,7 @@ class PairedSummary:
     num_groups: int
     num_repeated: int
     l2: Mapping[str, Estimate]
+    l2_seen: Mapping[str, Estimate]
     power: Mapping[str, Estimate]
     better: Mapping[str, Estimate]
     separation: Mapping[str, Estimate]
@@ -124,6 +128,7 @@ def summarise_pairs(pairs: PairedSet, *, resamples: int, seed: int) -> PairedSum
         num_groups=len(np.unique(groups)),
         num_repeated=int(pairs.is_repeated[common].sum()),
         l2={name: bootstrap.median(values) for name, values in l2.items()},
+        l2_seen={name: bootstrap.median(pairs.l2_seen[name][common]) for name in kinds if name in pairs.l2_seen},
         power={name: bootstrap.power_error(pairs.ratio[name][common]) for name in kinds},
         better={name: bootstrap.share(l2[GENERATED] < l2[name]) for name in kinds if name != GENERATED},
         separation={name: bootstrap.median(values) for name, values in off.items()},

@@ -113,7 +113,7 @@ def pairs_of(num_values=5, each=12, lacking=()):
     for name in lacking:
         for values in (l2, ratio, separation):
             values[name] = np.full_like(values[name], np.nan)
-    return PairedSet(along, np.arange(n), np.arange(n) < 15, l2, np.arange(1.0, 5.0), ratio, separation)
+    return PairedSet(along, np.arange(n), np.arange(n) < 15, l2, {}, np.arange(1.0, 5.0), ratio, separation)
 
 
 def test_the_table_of_differences_holds_their_medians():

@@ -160,6 +160,20 @@ def test_differences_are_those_of_the_stored_fields_and_their_neighbours(reporte
         assert told == pytest.approx(medians, rel=1e-5)
 
 
+def test_differences_as_seen_are_those_of_the_standardised_fields(reported):
+    """The transform is (x - mean) / std over the training part; in a ratio of norms the std cancels."""
+    workspace = reported.workspace
+    training = read_fields(workspace.store, workspace.store.indices(TRAIN)).astype(np.float64)
+    truth, generated, parameters = (one.astype(np.float64) for one in stored_pairs(workspace))
+    has_both = [neighbours_of(workspace, *one) is not None for one in parameters]
+    expected = [
+        np.linalg.norm(g - t) / np.linalg.norm(t - training.mean()) for g, t in zip(generated, truth, strict=True)
+    ]
+    (fact,) = [one for one in section(workspace)[1] if one.label == "difference as seen, generated"]
+    told = float(fact.value.split()[0])
+    assert told == pytest.approx(np.median(np.array(expected)[has_both]), rel=0.01)
+
+
 def test_separations_are_those_of_the_stored_images(reported):
     truth, generated, parameters = stored_pairs(reported.workspace)
     apart = [find_separations(one, (SPACING,) * 2, Centres(2.0, 6.0)) for one in (truth, generated)]

@@ -20,6 +20,7 @@ def pairs_of(separation=True, **l2):
         groups=np.arange(N) // 3,
         is_repeated=np.arange(N) < 6,
         l2=found,
+        l2_seen={name: 2 * values for name, values in found.items()},
         k=np.arange(1.0, BINS + 1),
         ratio={
             name: np.where(np.isnan(found[name])[:, None], np.nan, factors[name] * ones[:, None]) for name in found
@@ -34,6 +35,11 @@ def test_medians_and_shares_are_those_of_the_scores():
     assert found.num_repeated == 6
     assert {name: one.value for name, one in found.l2.items()} == {GENERATED: 0.2, NEAREST: 0.5, INTERPOLATED: 0.3}
     assert {name: one.value for name, one in found.better.items()} == {NEAREST: 1.0, INTERPOLATED: 1.0}
+    assert {name: one.value for name, one in found.l2_seen.items()} == {
+        GENERATED: 0.4,
+        NEAREST: 1.0,
+        INTERPOLATED: 0.6,
+    }
     power = {name: one.value for name, one in found.power.items()}
     assert power == pytest.approx({GENERATED: 0.2 / 3, NEAREST: 0.0, INTERPOLATED: 0.8 / 3})
 
