@@ -59,19 +59,23 @@ def measure_pairs(pairs: PairedFields, along: Fields, centres: Centres | None) -
 
 
 def _score(pairs: PairedFields, truth: Fields, fields: Fields, centres: Centres | None) -> dict[str, Fields]:
-    """Scores of one kind of estimate of a few truths, by name."""
+    """Scores of one kind of estimate of a few truths, by name; NaN relative to a truth of zeros."""
     is_known = np.isfinite(fields).reshape(len(fields), -1).all(axis=1)
     stand_in = np.where(is_known.reshape(-1, *[1] * (fields.ndim - 1)), fields, truth)
     ours, theirs = stand_in[:, 0], truth[:, 0]
-    found = {
-        "l2": relative_l2(ours, theirs),
-        "ratio": power_ratio(ours, theirs, box_size=pairs.spec.box_size).ratio,
-    }
+    found = {"l2": _l2(ours, theirs), "ratio": power_ratio(ours, theirs, box_size=pairs.spec.box_size).ratio}
     if pairs.space.is_physical:
-        found["l2_seen"] = relative_l2(pairs.as_seen(stand_in)[:, 0], pairs.as_seen(truth)[:, 0])
+        found["l2_seen"] = _l2(pairs.as_seen(stand_in)[:, 0], pairs.as_seen(truth)[:, 0])
     if centres is not None:
         found["separation"] = _separations(pairs, stand_in, centres)
     return {name: np.where(is_known.reshape(-1, *[1] * (one.ndim - 1)), one, np.nan) for name, one in found.items()}
+
+
+def _l2(ours: Fields, theirs: Fields) -> Fields:
+    found, has_size = np.full(len(theirs), np.nan), theirs.reshape(len(theirs), -1).any(axis=1)
+    if has_size.any():
+        found[has_size] = relative_l2(ours[has_size], theirs[has_size])
+    return found
 
 
 def _separations(pairs: PairedFields, fields: Fields, centres: Centres) -> Fields:
