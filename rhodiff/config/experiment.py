@@ -9,7 +9,7 @@ from rhodiff.config.denoising import Denoising
 from rhodiff.config.diffusion import DiffusionSettings, EdmSettings
 from rhodiff.config.evaluation import Evaluation
 from rhodiff.config.fields import Data, Fields, MinMax, Standardise
-from rhodiff.config.model import ModelSettings, UNetSettings
+from rhodiff.config.model import ModelSettings, PluginModel, UNetSettings
 from rhodiff.config.resources import Jobs
 from rhodiff.config.sampling import Sampling
 from rhodiff.config.section import Section
@@ -108,6 +108,11 @@ class Experiment(Section):
             )
         if self.sampling.conditions != "reference" and not self.model.conditioning.parameters:
             raise ValueError("sampling.conditions has no effect without model.conditioning.parameters")
+        if isinstance(self.model, PluginModel) and self.diffusion.fields_shown > 1:
+            raise ValueError(
+                f"diffusion kind '{self.diffusion.kind}' shows the network {self.diffusion.fields_shown} fields, but "
+                "a plug-in network takes one: take kind 'edm'"
+            )
         if self.sampling.weights == "ema" and self.training.ema_gamma is None:
             raise ValueError("sampling.weights 'ema' needs training.ema_gamma, which is null: take 'raw'")
         if not self.data.fills(self.evaluation.reference):

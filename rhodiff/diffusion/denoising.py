@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rhodiff.diffusion.formulation import Denoiser, expand_as
-from rhodiff.diffusion.gaussian_reference import colour
+from rhodiff.diffusion.modes import colour
 from rhodiff.errors import ConfigError, DataError
 
 __all__ = ["noise_ladder", "posterior_mean", "sample_posterior"]

@@ -28,38 +28,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rhodiff.diffusion.modes import from_modes, to_modes
 from rhodiff.diffusion.sampler import Estimator, Sampler
 
-__all__ = ["GaussianReferenceSampler", "colour", "from_modes", "to_modes"]
-
+__all__ = ["GaussianReferenceSampler"]
 
 QUADRATURE = tuple(values.tolist() for values in np.polynomial.legendre.leggauss(8))
 """Nodes in [-1, 1] and weights of Gauss-Legendre quadrature."""
-
-
-def to_modes(x: Tensor) -> Tensor:
-    """Orthonormal Fourier modes: ``[N, C, *space]`` to complex ``[N, C, *rspace]``."""
-    modes: Tensor = torch.fft.rfftn(x, dim=tuple(range(2, x.ndim)), norm="ortho")
-    return modes
-
-
-def from_modes(modes: Tensor, space: Sequence[int]) -> Tensor:
-    """Inverse of :func:`to_modes`: complex ``[N, C, *rspace]`` to ``[N, C, *space]``."""
-    x: Tensor = torch.fft.irfftn(modes, s=list(space), dim=tuple(range(2, modes.ndim)), norm="ortho")
-    return x
-
-
-def colour(noise: Tensor, power: Tensor) -> Tensor:
-    """Give white noise a power spectrum.
-
-    Args:
-        noise: standard normal, ``[N, C, *space]``.
-        power: power for each mode, ``[*rspace]`` or ``[C, *rspace]``.
-
-    Returns:
-        ``[N, C, *space]``.
-    """
-    return from_modes(to_modes(noise) * power.sqrt(), noise.shape[2:])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,13 +11,12 @@ The loss :math:`\lambda |D - x_0|^2` with :math:`\lambda = 1 / c_{out}^2` is one
 Reference: Karras et al. 2022, arXiv:2206.00364, table 1. Axes: N sample, C channel, P parameter.
 """
 
-import math
 from typing import Literal, NamedTuple
 
-import torch
 from torch import Tensor
 
-from rhodiff.diffusion.formulation import Formulation, Network, expand_as, mean_over_field, noise_label, stratify
+from rhodiff.diffusion.continuous import ContinuousFormulation
+from rhodiff.diffusion.formulation import Network, expand_as, mean_over_field, noise_label
 
 __all__ = ["EdmFormulation", "Preconditioning", "precondition"]
 
@@ -44,31 +43,13 @@ def precondition(sigma: Tensor, sigma_data: float) -> Preconditioning:
     return Preconditioning(sigma_data**2 / total, sigma * sigma_data * total.rsqrt(), total.rsqrt())
 
 
-class EdmFormulation(Formulation):
+class EdmFormulation(ContinuousFormulation):
     """EDM over a range of noise levels."""
 
     kind: Literal["edm"] = "edm"
     """Tells formulations apart in a checkpoint."""
     sigma_data: float
     """Standard deviation of a cell of the data, in network units."""
-    noise_distribution: Literal["log_uniform", "log_normal"]
-    """Distribution of sigma in training."""
-    log_normal_mean: float
-    """Mean of ln sigma for ``log_normal``."""
-    log_normal_std: float
-    """Standard deviation of ln sigma for ``log_normal``."""
-    stratified: bool
-    """Whether the levels of a batch come from equal strata."""
-
-    def noise_levels(self, u: Tensor) -> Tensor:
-        """Log-uniform over the range, or log-normal cut off at its ends; ``[N]`` to ``[N]``."""
-        low, high = math.log(self.sigma_min), math.log(self.sigma_max)
-        if self.noise_distribution == "log_uniform":
-            return torch.exp(low + (high - low) * u)
-        cut = [self._normal_cdf(end) for end in (low, high)]
-        quantile: Tensor = torch.special.ndtri(cut[0] + (cut[1] - cut[0]) * u)
-        ln_sigma = self.log_normal_mean + self.log_normal_std * quantile
-        return ln_sigma.clamp(low, high).exp()
 
     def loss(
         self, network: Network, x0: Tensor, noise: Tensor, u: Tensor, parameters: Tensor | None = None
@@ -86,10 +67,3 @@ class EdmFormulation(Formulation):
         """c_skip x + c_out F(c_in x), ``[N, C, *space]``."""
         c_skip, c_out, c_in = precondition(expand_as(sigma, x), self.sigma_data)
         return c_skip * x + c_out * network(c_in * x, noise_label(sigma).to(x), parameters).to(x)
-
-    def stratify(self, u: Tensor, index: Tensor, batch_size: int) -> Tensor:
-        """One stratum for each sample of the global batch, ``[N]`` to ``[N]``."""
-        return stratify(u, index, batch_size) if self.stratified else u
-
-    def _normal_cdf(self, ln_sigma: float) -> float:
-        return 0.5 * (1 + math.erf((ln_sigma - self.log_normal_mean) / (self.log_normal_std * math.sqrt(2))))

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from rhodiff.diffusion.first_order import DdimSampler, DdpmSampler
 from rhodiff.diffusion.formulation import Denoiser
-from rhodiff.diffusion.gaussian_reference import GaussianReferenceSampler, colour
+from rhodiff.diffusion.gaussian_reference import GaussianReferenceSampler
+from rhodiff.diffusion.modes import checked_spectrum, colour, spectrum_like
 from rhodiff.diffusion.sampler import Callback, Estimator, Sampler
 from rhodiff.diffusion.second_order import DpmSolverSampler, HeunSampler
-from rhodiff.errors import ConfigError, DataError
+from rhodiff.errors import ConfigError
 
 __all__ = ["SAMPLERS", "build_sampler", "integrate", "sample"]
 
@@ -69,7 +70,7 @@ def sample(
     """
     method = build_sampler(sampler, options)
     state = _at_least_single(noise)
-    spectrum = _checked_spectrum(reference_spectrum, state)
+    spectrum = _fit_spectrum(reference_spectrum, state)
     levels = method.levels(evaluations, sigma_min, sigma_max)
     start = levels[0] * state if spectrum is None else colour(state, spectrum + levels[0] ** 2)
     return _run(method, Estimator(denoiser, callback), start, levels, spectrum)
@@ -108,7 +109,7 @@ def integrate(
     """
     method = build_sampler(sampler, options)
     state = _at_least_single(x)
-    spectrum = _checked_spectrum(reference_spectrum, state)
+    spectrum = _fit_spectrum(reference_spectrum, state)
     levels = method.levels(evaluations, sigma_min, sigma_max)
     return _run(method, Estimator(denoiser, callback), state, levels, spectrum)
 
@@ -142,19 +143,8 @@ def _at_least_single(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-def _checked_spectrum(spectrum: Tensor | None, x: Tensor) -> Tensor | None:
-    if spectrum is None:
-        return None
-    space = x.shape[2:]
-    rspace = (*space[:-1], space[-1] // 2 + 1)
-    if tuple(spectrum.shape) not in (rspace, (x.shape[1], *rspace)):
-        raise DataError(
-            f"reference_spectrum is of shape {list(spectrum.shape)}; fields of {list(space)} cells need "
-            f"{list(rspace)}, optionally with {x.shape[1]} channels in front"
-        )
-    if not bool((torch.isfinite(spectrum) & (spectrum >= 0)).all()):
-        raise DataError("reference_spectrum has negative, NaN or infinite entries")
-    return spectrum.to(x)
+def _fit_spectrum(spectrum: Tensor | None, x: Tensor) -> Tensor | None:
+    return None if spectrum is None else spectrum_like(checked_spectrum(spectrum), x)
 
 
 def _suggest(name: str, allowed: list[str]) -> str:

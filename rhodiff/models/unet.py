@@ -107,6 +107,7 @@ class UNet(nn.Module):
         periodic: whether each spatial axis wraps around; its length is the number of axes.
         condition: encoder of the physical parameters, whose embedding has 4 ``settings.width`` entries; None for an
             unconditional network.
+        fields_shown: fields in the input, each of ``channels`` channels.
     """
 
     def __init__(
@@ -115,6 +116,8 @@ class UNet(nn.Module):
         channels: int,
         periodic: tuple[bool, ...],
         condition: ConditionEncoder | None = None,
+        *,
+        fields_shown: int = 1,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -122,7 +125,7 @@ class UNet(nn.Module):
         self.condition = condition
         self.noise = NoiseEmbedding(settings.width // 2, 4 * settings.width)
         patched = channels * settings.stem_patch ** len(periodic)
-        self.stem = Convolution(patched, settings.width, settings.stem_kernel, periodic)
+        self.stem = Convolution(fields_shown * patched, settings.width, settings.stem_kernel, periodic)
         widths = [settings.width * multiplier for multiplier in settings.multipliers]
         finer = [settings.width, *widths[:-1]]
         self.encoders = nn.ModuleList(self._encoder(i, finer[i], widths[i]) for i in range(len(widths)))
@@ -144,7 +147,8 @@ class UNet(nn.Module):
         """Evaluate the network.
 
         Args:
-            x: noisy field, scaled to about unit variance, ``[N, C, *space]``.
+            x: noisy field, scaled to about unit variance, ``[N, C, *space]``; with ``fields_shown`` the channels of
+                the others behind it.
             noise_label: ln(sigma) / 4, ``[N]``.
             parameters: raw values in physical units, ``[N, P]``; None exactly if the network is unconditional.
 

@@ -133,7 +133,12 @@ def _plan_train(workspace: Workspace) -> StagePlan:
         std=(1.0,) * len(names),
         categories=dict.fromkeys(conditioning.categorical, (0.0, 1.0)),
     )
-    network = build_model(workspace.experiment.model, workspace.source.spec, stand_in if names else None)
+    network = build_model(
+        workspace.experiment.model,
+        workspace.source.spec,
+        stand_in if names else None,
+        fields_shown=workspace.experiment.diffusion.fields_shown,
+    )
     parameters = count_parameters(network)
     checkpoints, kept = len(checkpoint_iterations(training)), _num_kept(training)
     copies = 3 if training.ema_gamma is None else 4

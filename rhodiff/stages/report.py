@@ -152,7 +152,7 @@ def _summary(workspace: Workspace, cell: Cell) -> str:
     conditioning = experiment.model.conditioning.parameters
     told = f", conditioned on {', '.join(conditioning)}" if conditioning else ""
     return (
-        f"Diffusion model ({experiment.diffusion.kind.upper()}){told}, trained on "
+        f"Diffusion model ({experiment.diffusion.title}){told}, trained on "
         f"{len(workspace.store.indices(TRAIN))} fields of {spec.name} ({cells} cells, source "
         f"'{experiment.data.source.kind}') for {cell.checkpoint.iteration} iterations at batch "
         f"{experiment.training.batch_size}; sampled with {cell.sampler} in {cell.evaluations} evaluations."

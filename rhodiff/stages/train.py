@@ -200,13 +200,15 @@ def build_network(workspace: Workspace, table: ConditioningTable) -> nn.Module:
     """The network with its seeded initial weights, on the CPU."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(address(workspace.experiment.seed, "initial weights"))
-        return build_model(workspace.experiment.model, workspace.store.spec, table if table.names else None)
+        experiment, spec = workspace.experiment, workspace.store.spec
+        return build_model(experiment.model, spec, table, fields_shown=experiment.diffusion.fields_shown)
 
 
 def _build_parts(workspace: Workspace, store: FieldStore, processes: Processes) -> _Parts:
     experiment = workspace.experiment
     transform = fitted_transform(workspace)
-    spectrum, std = training_spectrum(workspace, transform)
+    power, std = training_spectrum(workspace, transform)
+    spectrum = torch.from_numpy(np.ascontiguousarray(power)).to(processes.device)
     train_split = store.indices(TRAIN)
     names = [parameter.name for parameter in store.parameter_info]
     table = ConditioningTable.fit(experiment.model.conditioning, names, store.parameters[train_split])
@@ -222,9 +224,9 @@ def _build_parts(workspace: Workspace, store: FieldStore, processes: Processes) 
     )
     return _Parts(
         network=build_network(workspace, table).to(processes.device),
-        formulation=build_formulation(experiment.diffusion, std, noise_range(spectrum, experiment.diffusion)),
+        formulation=build_formulation(experiment.diffusion, std, noise_range(power, experiment.diffusion), spectrum),
         transform=transform,
-        spectrum=torch.from_numpy(np.ascontiguousarray(spectrum)),
+        spectrum=spectrum,
         table=table,
         batches=batches,
     )
@@ -273,7 +275,7 @@ def _content(workspace: Workspace, parts: _Parts, state: TrainingState) -> dict[
         "transform": parts.transform.to_record(),
         "formulation": parts.formulation.model_dump(mode="json"),
         "conditioning": parts.table.model_dump(mode="json"),
-        "spectrum": parts.spectrum,
+        "spectrum": parts.spectrum.cpu(),
     }
 
 

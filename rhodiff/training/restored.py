@@ -66,13 +66,14 @@ def restore_model(path: Path, weights: str, device: torch.device) -> RestoredMod
     experiment = parse_experiment(content["experiment"], f"the experiment in {path}")
     spec = FieldSpec.model_validate(content["spec"])
     table = ConditioningTable.model_validate(content["conditioning"])
-    network = build_model(experiment.model, spec, table if table.names else None)
+    network = build_model(experiment.model, spec, table, fields_shown=experiment.diffusion.fields_shown)
     network.load_state_dict(content["ema" if weights == "ema" else "model"])
+    spectrum = content["spectrum"].to(device)
     return RestoredModel(
         network=network.to(device).eval().requires_grad_(False),
-        formulation=restore_formulation(content["formulation"]),
+        formulation=restore_formulation(content["formulation"], spectrum),
         transform=Transform.from_record(content["transform"]),
-        spectrum=content["spectrum"].to(device),
+        spectrum=spectrum,
         spec=spec,
         parameter_names=table.names,
         training_id=content["training_id"],

@@ -9,7 +9,7 @@ import torch
 from rhodiff.config.diffusion import DdpmSettings, EdmSettings
 from rhodiff.diffusion import build_formulation, noise_range
 from rhodiff.diffusion.denoising import noise_ladder, posterior_mean, sample_posterior
-from rhodiff.diffusion.gaussian_reference import colour, from_modes, to_modes
+from rhodiff.diffusion.modes import colour, from_modes, to_modes
 from rhodiff.diffusion.preconditioning import precondition
 from rhodiff.errors import ConfigError, DataError
 
