@@ -78,13 +78,14 @@ def _picture(
     if np.isfinite(between).all():
         rows["interpolated"] = between
         note = f" interpolated: between training fields on both sides in {settings.neighbour_parameter}."
-    shared = describe_condition(describe_combination(pairs.parameters[shown[0]], names, along.name))
+    varies = np.ptp(pairs.parameters, axis=0) > 0
+    shared = describe_condition(describe_combination(pairs.parameters[shown[0]], names, along.name, varies))
     data, run = workspace.data_folder, workspace.run_folder.path
     return report_sequence(
         rows,
         pairs.spec,
         [f"{along.name} {value:.4g} {along.unit}".strip() for value in values],
-        note=f"{len(shown)} of {len(sequence)} fields with {shared or 'no other parameters'}.{note}",
+        note=f"{len(shown)} of {len(sequence)} fields with {shared or 'all other parameters the same'}.{note}",
         stores=(
             f"{data.path.name}/{data.fields.name} ({truth})",
             f"{run.name}/{pairs.store.path.relative_to(run)} (generated)",

@@ -191,12 +191,16 @@ def _rounded(parameters: Float) -> Float:
     return np.asarray(np.round(parameters / np.where(scale > 0, scale, 1), DIGITS) * scale)
 
 
-def describe_combination(parameters: Float, names: Sequence[str], along: str) -> Mapping[str, float]:
-    """The parameters that all fields of a sequence share, by name.
+def describe_combination(
+    parameters: Float, names: Sequence[str], along: str, varies: NDArray[np.bool_]
+) -> Mapping[str, float]:
+    """What tells the fields of a sequence from others: the parameters that they share, by name.
 
     Args:
         parameters: of one field, ``[parameter]``.
         names: of the parameters.
         along: the one that changes.
+        varies: which are not the same for all fields, ``[parameter]``; the others are left out.
     """
-    return {name: float(value) for name, value in zip(names, parameters, strict=True) if name != along}
+    found = zip(names, parameters.tolist(), varies, strict=True)
+    return {name: value for name, value, is_told in found if is_told and name != along}

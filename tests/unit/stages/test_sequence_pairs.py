@@ -100,5 +100,7 @@ def test_a_single_parameter_has_no_others_to_agree():
     assert (found.below.tolist(), found.above.tolist(), found.weight.tolist()) == ([1], [2], [0.5])
 
 
-def test_a_combination_is_all_but_the_parameter_of_the_sequence():
-    assert describe_combination(np.array([0.5, 1.0, 300.0]), NAMES, "t") == {"mass": 0.5, "camera": 1.0}
+def test_a_combination_is_told_by_what_varies_but_not_along_the_sequence():
+    one = np.array([0.5, 1.0, 300.0])
+    assert describe_combination(one, NAMES, "t", np.array([True, True, True])) == {"mass": 0.5, "camera": 1.0}
+    assert describe_combination(one, NAMES, "t", np.array([True, False, True])) == {"mass": 0.5}
