@@ -1,11 +1,12 @@
 """The registry: every kind has a class, plug-ins are found, and what is missing is named."""
 
 from importlib.metadata import EntryPoint, EntryPoints
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from rhodiff.config.sources import CamelsSource, HarmonicsSource, PluginSource
+from rhodiff.config.sources import CamelsSource, HarmonicsSource, PluginSource, SourceSettings
 from rhodiff.errors import ConfigError, EnvironmentLacksError
 from rhodiff.runtime import plugins as plugin_lookup
 from rhodiff.runtime.plugins import PLUGIN_GROUP
@@ -40,8 +41,10 @@ def test_a_kind_builds_its_class(tmp_path):
 
 
 def test_every_kind_of_the_settings_is_in_the_table():
-    kinds = {"dust", "cosmic_web", "camels", "harmonics", "arrays"}
+    sections = get_args(get_args(SourceSettings)[0])
+    kinds = {section.model_fields["kind"].default for section in sections} - {"plugin"}
     assert set(registry._CLASSES) == kinds
+    assert {"arrays", "cosmic_web", "dust", "harmonics", "mergers"} <= kinds
 
 
 def test_a_plugin_builds_its_source_from_its_options(plugins, tmp_path):
