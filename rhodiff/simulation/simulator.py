@@ -22,7 +22,7 @@ from rhodiff.simulation.engine import BASE, INITIAL, LOG, Engine, SimulationFail
 from rhodiff.simulation.initial_conditions import MergerPoint
 from rhodiff.simulation.snapshot import Snapshot
 from rhodiff.simulation.snapshot_files import find_rank_files, read_snapshot, read_snapshot_ranks, snapshot_bytes
-from rhodiff.simulation.units import TIME_MYR
+from rhodiff.simulation.units import SMALLEST_STEP, TIME_MYR
 from rhodiff.store.files import StorageError, storage_errors
 from rhodiff.store.journal import utc_now
 from rhodiff.store.locks import hold_lock
@@ -130,7 +130,7 @@ class Simulator:
             return self._attempt(folder, task, self._time_step, 1)
         except SimulationFailedError as error:
             self._keep_failure(folder, self._time_step, 1)
-            is_cured = bool(set(error.reasons) & HALVED)
+            is_cured = bool(set(error.reasons) & HALVED) and self._time_step > SMALLEST_STEP
             time_step = self._time_step / 2 if is_cured else self._time_step
             self._place.tell(f"{task.key} failed ({error.reasons[0]}); once more with dt {time_step:g}")
         try:

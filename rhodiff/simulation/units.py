@@ -13,7 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from rhodiff.errors import ConfigError
 
-__all__ = ["MASS_MSUN", "TIME_MYR", "VELOCITY_KM_S", "check_time_step", "nearest_times", "to_myr", "to_units"]
+__all__ = [
+    "MASS_MSUN",
+    "SMALLEST_STEP",
+    "TIME_MYR",
+    "VELOCITY_KM_S",
+    "check_time_step",
+    "nearest_times",
+    "to_myr",
+    "to_units",
+]
 
 MASS_MSUN = 2.324876e9
 VELOCITY_KM_S = 100.0

@@ -24,6 +24,7 @@ from small_simulations import (
     positions,
     simulate,
     stand_in,
+    task,
     treegrav,
 )
 
@@ -31,6 +32,7 @@ from rhodiff.errors import EnvironmentLacksError, StoppedEarly
 from rhodiff.simulation import read_snapshot
 from rhodiff.simulation.archive import SimulationFolder
 from rhodiff.simulation.engine import SimulationFailedError
+from rhodiff.simulation.simulator import Simulator, Workplace
 from rhodiff.store.files import StorageError
 
 
@@ -216,6 +218,15 @@ def test_what_fails_at_half_the_step_too_is_recorded_and_gives_no_particles(coar
     assert again.created == record.created
     SimulationFolder(tmp_path, KEY).forget()
     assert simulate(tmp_path, partial(treegrav, max_energy_error=1.0, max_drift_kpc=1e9), 0.5).status == "done"
+
+
+def test_the_smallest_step_is_not_halved(tmp_path):
+    engine = partial(treegrav, end=2.0**-12, snapshot_interval=2.0**-12, max_energy_error=1e-30)
+    told = []
+    place = Workplace(tmp_path, tell=told.append)
+    record = Simulator(place, engine, 2.0**-13, (2.0**-12,)).simulate(task())
+    assert (record.status, record.reason, record.time_step) == ("failed", "energy_error", 2.0**-13)
+    assert len([text for text in told if "Myr" in text]) == 3  # the start and two steps, once
 
 
 def test_a_process_killed_in_the_second_attempt_does_not_repeat_the_first(coarse, tmp_path):
