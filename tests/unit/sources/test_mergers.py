@@ -134,6 +134,8 @@ def test_a_grid_that_grows_simulates_the_new_points_only(made):
     [
         {"engine": {"time_step": 0.0625}},
         {"engine": {"theta": 0.5}},
+        {"engine": {"max_energy_error": 0.04}},
+        {"engine": {"max_drift_kpc": 2.0}},
         {"engine": {"softening_kpc": 0.6}},
         {"particles": 151},
         {"galaxy": {"toomre_q": 1.5}},
@@ -141,7 +143,7 @@ def test_a_grid_that_grows_simulates_the_new_points_only(made):
         {"grid": {"eccentricity": 0.9}},
     ],
 )
-def test_whatever_changes_the_particles_changes_the_key(change, made):
+def test_whatever_changes_the_particles_or_whether_they_count_changes_the_key(change, made):
     changed = mergers(made[0], **change)
     assert not {changed.folder_of(n).key for n in range(4)} & {made[1].folder_of(n).key for n in range(4)}
 
