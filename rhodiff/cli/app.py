@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rhodiff import __version__
+from rhodiff.cli.bench import app as bench_app
 from rhodiff.cli.cancel import cancel
 from rhodiff.cli.console import Console
 from rhodiff.cli.cost import cost
@@ -45,6 +46,7 @@ app.command("cancel")(cancel)
 app.command("retry")(retry)
 app.add_typer(data_app, name="data")
 app.add_typer(site_app, name="site")
+app.add_typer(bench_app, name="bench")
 
 
 def _show_version(value: bool) -> None:

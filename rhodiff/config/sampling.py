@@ -6,9 +6,34 @@ from pydantic import Field, model_validator
 
 from rhodiff.config.section import Operational, Section
 
-__all__ = ["Sampling"]
+__all__ = ["SamplerSteps", "Sampling"]
 
 Count = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+class SamplerSteps(Section):
+    """How samplers go down the noise levels; what is not given follows from the training and its spectrum."""
+
+    sigma_min: PositiveFloat | None = None
+    """Smallest noise level, within the range of the training; None: its end."""
+    sigma_max: PositiveFloat | None = None
+    """Largest noise level, within the range of the training; None: its end."""
+    grid: Literal["log", "rho"] = "log"
+    """``log`` spaces ln(sigma) evenly, ``rho`` spaces sigma^(1/rho) (Karras et al. 2022)."""
+    rho: PositiveFloat | None = None
+    """Exponent of the ``rho`` grid; None: 7."""
+    start: Literal["spectrum", "white"] = "spectrum"
+    """``spectrum``: variance sigma_max^2 + S in a mode of power S in the training set; ``white``: sigma_max^2, which
+    leaves 1 / (1 + S / sigma_max^2) of its power."""
+    options: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Options of samplers by name: ``{heun_churn: {s_churn: 4}}``."""
+
+    @model_validator(mode="after")
+    def _rho_has_an_effect(self) -> "SamplerSteps":
+        if self.rho is not None and self.grid != "rho":
+            raise ValueError("rho has no effect with grid 'log': take grid 'rho' or leave rho out")
+        return self
 
 
 class Sampling(Section):
@@ -21,10 +46,12 @@ class Sampling(Section):
     conditions: Literal["reference"] | tuple[dict[str, float], ...] = "reference"
     """``reference``: sample i gets the parameters of field i of the evaluation's reference split (cyclically);
     or a list of parameter sets, each a cell. Without conditioning it must stay ``reference``."""
-    samplers: tuple[str, ...] = ("dpmpp_2m",)
+    samplers: tuple[str, ...] = ("gaussian_reference",)
     """Names of samplers."""
     evaluations: tuple[Count, ...] = (25,)
     """Network evaluations for a sample."""
+    steps: SamplerSteps = SamplerSteps()
+    """Noise levels and start of the samplers."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = (0,)
     """Seeds of the starting noise."""
     weights: Literal["ema", "raw"] = "ema"
@@ -44,4 +71,11 @@ class Sampling(Section):
     def _shards_hold_batches(self) -> "Sampling":
         if self.shard_length % self.micro_batch:
             raise ValueError(f"shard_length {self.shard_length} is not a multiple of micro_batch {self.micro_batch}")
+        return self
+
+    @model_validator(mode="after")
+    def _options_have_samplers(self) -> "Sampling":
+        idle = set(self.steps.options) - set(self.samplers)
+        if idle:
+            raise ValueError(f"steps.options are given for {sorted(idle)}, the samplers are {list(self.samplers)}")
         return self

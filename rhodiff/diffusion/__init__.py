@@ -3,6 +3,7 @@
 from rhodiff.diffusion.build import build_formulation, restore_formulation
 from rhodiff.diffusion.denoising import noise_ladder, posterior_mean, sample_posterior
 from rhodiff.diffusion.formulation import Denoiser, Formulation
+from rhodiff.diffusion.gaussian_bias import power_bias
 from rhodiff.diffusion.sampling import SAMPLERS, integrate, sample
 from rhodiff.diffusion.schedules import NoiseRange, noise_range
 
@@ -16,6 +17,7 @@ __all__ = [
     "noise_ladder",
     "noise_range",
     "posterior_mean",
+    "power_bias",
     "restore_formulation",
     "sample",
     "sample_posterior",

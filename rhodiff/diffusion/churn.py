@@ -6,7 +6,8 @@ Of N levels :math:`t_i`, those in [``s_tmin``, ``s_tmax``] are raised before the
    \hat t = (1 + \gamma) t, \qquad \hat x = x + s_{noise} \sqrt{\hat t^2 - t^2}\, n, \qquad
    \gamma = \min(s_{churn} / N,\; \sqrt 2 - 1)
 
-and the step goes from :math:`\hat t` down. Fresh noise forgets errors of earlier steps, and longer steps make new ones.
+and the step goes from :math:`\hat t` down. Fresh noise forgets errors of earlier steps, and
+longer steps make new ones.
 
 Other than in the paper no level is raised above the largest one, where no network has been trained: gamma is at most
 :math:`t_0 / t_i - 1`, so the first step has none.

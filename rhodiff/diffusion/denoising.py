@@ -35,6 +35,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rhodiff.diffusion.ancestral import ancestral_power
 from rhodiff.diffusion.formulation import Denoiser, expand_as
 from rhodiff.diffusion.modes import colour
 from rhodiff.errors import ConfigError, DataError
@@ -141,13 +142,11 @@ def _step(
     """A draw from p(x_following | x_sigma)."""
     ratio_squared = (following / sigma) ** 2
     mean = clean + expand_as(ratio_squared, x) * (x - clean)
-    white = following**2 * (1 - ratio_squared)
     if spectrum is None:
+        white = following**2 * (1 - ratio_squared)
         return mean + expand_as(white.sqrt(), x) * noise
-    power, variance = spectrum.to(x), _expand(sigma**2, spectrum, x)
-    posterior = power * variance / (power + variance)
-    total = _expand(white, spectrum, x) + _expand((1 - ratio_squared) ** 2, spectrum, x) * posterior
-    return mean + colour(noise, total[:, None])
+    power = ancestral_power(spectrum.to(x), _expand(sigma, spectrum, x), _expand(following, spectrum, x))
+    return mean + colour(noise, power[:, None])
 
 
 def _expand(values: Tensor, power: Tensor, x: Tensor) -> Tensor:

@@ -95,6 +95,11 @@ class Sampler(ABC):
             The clean estimate at the last level, ``[N, C, *space]``.
         """
 
+    @classmethod
+    def possible_evaluations(cls, at_most: int) -> int:
+        """The largest number of calls of the denoiser, up to ``at_most``, that the sampler can make exactly."""
+        return at_most
+
     def num_levels(self, evaluations: int) -> int:
         """Noise levels that use up exactly ``evaluations`` calls of the denoiser.
 

@@ -15,15 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rhodiff.diffusion.ancestral import GaussianAncestralSampler
+from rhodiff.diffusion.churn import HeunChurnSampler
 from rhodiff.diffusion.first_order import DdimSampler, DdpmSampler
 from rhodiff.diffusion.formulation import Denoiser
 from rhodiff.diffusion.gaussian_reference import GaussianReferenceSampler
 from rhodiff.diffusion.modes import checked_spectrum, colour, spectrum_like
 from rhodiff.diffusion.sampler import Callback, Estimator, Sampler
-from rhodiff.diffusion.second_order import DpmSolverSampler, HeunSampler
+from rhodiff.diffusion.second_order import DpmSolverSampler, DpmSolverSdeSampler, HeunSampler
+from rhodiff.diffusion.stochastic import StochasticSampler
 from rhodiff.errors import ConfigError
 
-__all__ = ["SAMPLERS", "build_sampler", "integrate", "sample"]
+__all__ = ["SAMPLERS", "build_sampler", "integrate", "is_stochastic", "sample"]
 
 SAMPLERS: dict[str, type[Sampler]] = {
     "ddpm": DdpmSampler,
@@ -31,6 +34,9 @@ SAMPLERS: dict[str, type[Sampler]] = {
     "heun": HeunSampler,
     "dpmpp_2m": DpmSolverSampler,
     "gaussian_reference": GaussianReferenceSampler,
+    "heun_churn": HeunChurnSampler,
+    "dpmpp_2m_sde": DpmSolverSdeSampler,
+    "gaussian_ancestral": GaussianAncestralSampler,
 }
 """Samplers by name."""
 
@@ -124,13 +130,27 @@ def build_sampler(name: str, options: Mapping[str, Any]) -> Sampler:
     Raises:
         ConfigError: if the name or an option is unknown.
     """
-    if name not in SAMPLERS:
-        raise ConfigError(f"sampler '{name}' is unknown; {_suggest(name, list(SAMPLERS))}")
-    allowed = [field.name for field in dataclasses.fields(SAMPLERS[name])]
+    found = _find(name)
+    allowed = [field.name for field in dataclasses.fields(found)]
     for option in options:
         if option not in allowed:
             raise ConfigError(f"sampler '{name}' has no option '{option}'; {_suggest(option, allowed)}")
-    return SAMPLERS[name](**options)
+    return found(**options)
+
+
+def is_stochastic(name: str) -> bool:
+    """Whether the sampler of a name draws noise in its steps.
+
+    Raises:
+        ConfigError: if the name is unknown.
+    """
+    return issubclass(_find(name), StochasticSampler)
+
+
+def _find(name: str) -> type[Sampler]:
+    if name not in SAMPLERS:
+        raise ConfigError(f"sampler '{name}' is unknown; {_suggest(name, list(SAMPLERS))}")
+    return SAMPLERS[name]
 
 
 def _run(method: Sampler, estimate: Estimator, x: Tensor, levels: list[float], spectrum: Tensor | None) -> Tensor:

@@ -51,6 +51,11 @@ def heun_step(estimate: Estimator, x: Tensor, clean: Tensor, sigma: float, follo
 class HeunSampler(Sampler):
     """Heun's rule; m noise levels take 2 m - 1 evaluations, the last step being an Euler step to zero."""
 
+    @classmethod
+    def possible_evaluations(cls, at_most: int) -> int:
+        """The odd number at or below."""
+        return at_most - (at_most + 1) % 2
+
     def num_levels(self, evaluations: int) -> int:
         """(evaluations + 1) / 2."""
         if evaluations % 2 == 0:

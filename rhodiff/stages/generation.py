@@ -13,23 +13,22 @@ Axes: n sample, C channel, P parameter.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rhodiff.config.diffusion import EdmSettings
 from rhodiff.diffusion.ddpm import DdpmFormulation
-from rhodiff.diffusion.sampling import build_sampler, sample
-from rhodiff.diffusion.schedules import NoiseRange, noise_range
+from rhodiff.diffusion.sampling import sample
+from rhodiff.diffusion.schedules import NoiseRange
 from rhodiff.errors import DataError
 from rhodiff.fields.transforms import Transform
 from rhodiff.runtime.noise import normal_field
-from rhodiff.stages.sweep import Cell, takes_step_noise
+from rhodiff.stages.sampler_plan import SamplerPlan, Training, plan_steps
+from rhodiff.stages.sweep import Cell
 from rhodiff.training.restored import RestoredModel
 
-__all__ = ["Generated", "SamplerPlan", "generate", "kept_steps", "plan_sampler", "to_stored_space"]
+__all__ = ["Generated", "generate", "kept_steps", "plan_sampler", "to_stored_space"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def generate(
             evaluations=cell.evaluations,
             sigma_min=plan.range.sigma_min,
             sigma_max=plan.range.sigma_max,
-            reference_spectrum=model.spectrum,
+            reference_spectrum=plan.spectrum,
             callback=kept.take,
             **plan.options,
         )
@@ -87,42 +86,23 @@ def generate(
     return Generated(fields, valid, states)
 
 
-@dataclass(frozen=True)
-class SamplerPlan:
-    """How a cell's sampler is called.
-
-    Attributes:
-        options: of the sampler.
-        range: smallest and largest noise level.
-        levels: noise levels of its steps, falling.
-    """
-
-    options: dict[str, Any]
-    range: NoiseRange
-    levels: list[float]
-
-
-def plan_sampler(model: RestoredModel, cell: Cell, step_noise: Callable[[int], torch.Tensor]) -> SamplerPlan:
-    """Options and noise levels of a cell's sampler.
-
-    A stochastic sampler gets index-seeded noise. A network trained on DDPM's levels is asked at those by ``ddpm`` and
-    ``ddim``; other samplers would waste most of their steps on a range that starts at sigma of some 10^4, and take
-    the part of it that the data's own spectrum asks for.
+def plan_sampler(
+    model: RestoredModel, cell: Cell, step_noise: Callable[[int], torch.Tensor] | None = None
+) -> SamplerPlan:
+    """Options and noise levels of a cell's sampler; index-seeded noise goes to a stochastic one.
 
     Args:
         model: the trained network.
-        cell: sampler and evaluations.
+        cell: sampler, evaluations and steps.
         step_noise: standard normal noise of a step.
     """
-    options: dict[str, Any] = {"step_noise": step_noise} if takes_step_noise(cell.sampler) else {}
-    limits = NoiseRange(model.formulation.sigma_min, model.formulation.sigma_max)
-    if isinstance(model.formulation, DdpmFormulation):
-        if cell.sampler in {"ddpm", "ddim"}:
-            options["schedule"] = model.formulation.levels.tolist()
-        else:
-            wanted = noise_range(model.spectrum.cpu().numpy(), EdmSettings())
-            limits = NoiseRange(max(limits.sigma_min, wanted.sigma_min), min(limits.sigma_max, wanted.sigma_max))
-    return SamplerPlan(options, limits, build_sampler(cell.sampler, options).levels(cell.evaluations, *limits))
+    formulation = model.formulation
+    training = Training(
+        NoiseRange(formulation.sigma_min, formulation.sigma_max),
+        formulation.levels.tolist() if isinstance(formulation, DdpmFormulation) else None,
+        model.spectrum,
+    )
+    return plan_steps(training, cell.sampler, cell.evaluations, cell.steps, step_noise)
 
 
 def to_stored_space(

@@ -13,9 +13,10 @@ from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.runtime.devices import configure_torch, resolve_device
 from rhodiff.runtime.places import Place
 from rhodiff.runtime.stopping import listen_for_stop
-from rhodiff.stages.generation import Generated, SamplerPlan, generate, kept_steps, plan_sampler
+from rhodiff.stages.generation import Generated, generate, kept_steps, plan_sampler
 from rhodiff.stages.parts import WHOLE, Part
 from rhodiff.stages.reference import is_matched, matched_indices
+from rhodiff.stages.sampler_plan import SamplerPlan
 from rhodiff.stages.sweep import Cell, check_identity, check_sweep, is_sampled, sweep_cells
 from rhodiff.stages.trained_network import load_network
 from rhodiff.stages.workspace import Workspace
@@ -171,7 +172,7 @@ def _create_store(workspace: Workspace, cell: Cell, model: RestoredModel) -> Non
                 "the last bits of a sample depend on it. Set sampling.threads to have them equal"
             )
         return
-    plan = plan_sampler(model, cell, torch.zeros)
+    plan = plan_sampler(model, cell)
     create_fields(
         path,
         model.spec,

@@ -1,20 +1,20 @@
 """The cells of a sampling sweep: checkpoint x condition x sampler x evaluations x seed, each with its identity."""
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
 
-import torch
-
 from rhodiff.config.diffusion import DdpmSettings, DiffusionSettings
 from rhodiff.config.identity import identity_hash
+from rhodiff.config.sampling import SamplerSteps
 from rhodiff.config.section import result_settings
-from rhodiff.diffusion.sampling import SAMPLERS, build_sampler
+from rhodiff.diffusion.sampling import SAMPLERS
+from rhodiff.diffusion.schedules import ddpm_levels
 from rhodiff.errors import ConfigError, DataError
 from rhodiff.models.conditioning import ConditioningTable
+from rhodiff.stages.sampler_plan import check_steps
 from rhodiff.stages.trained_network import find_checkpoints
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.field_store import num_shards, open_fields
@@ -28,7 +28,6 @@ __all__ = [
     "describe_condition",
     "is_sampled",
     "sweep_cells",
-    "takes_step_noise",
 ]
 
 
@@ -43,6 +42,7 @@ class Cell:
         sampler: name of the sampler.
         evaluations: network evaluations a sample.
         seed: seed of the starting noise.
+        steps: noise levels and start.
     """
 
     identity: str
@@ -51,6 +51,7 @@ class Cell:
     sampler: str
     evaluations: int
     seed: int
+    steps: SamplerSteps = field(default_factory=SamplerSteps)
 
     def describe(self) -> str:
         """One line for people."""
@@ -71,7 +72,7 @@ def check_sweep(workspace: Workspace) -> None:
     """
     settings, conditioning = workspace.experiment.sampling, workspace.experiment.model.conditioning
     for sampler, evaluations in product(settings.samplers, settings.evaluations):
-        steps = _check_sampler(sampler, evaluations, workspace.experiment.diffusion)
+        steps = _check_sampler(sampler, evaluations, settings.steps, workspace.experiment.diffusion)
         if settings.trajectory > steps:
             raise ConfigError(
                 f"sampling.trajectory: {settings.trajectory} estimates cannot be kept of the {steps} steps that "
@@ -87,12 +88,7 @@ def check_sweep(workspace: Workspace) -> None:
                 )
 
 
-def takes_step_noise(sampler: str) -> bool:
-    """Whether a sampler draws noise in its steps."""
-    return "step_noise" in {field.name for field in dataclasses.fields(SAMPLERS[sampler])}
-
-
-def _check_sampler(name: str, evaluations: int, diffusion: DiffusionSettings) -> int:
+def _check_sampler(name: str, evaluations: int, steps: SamplerSteps, diffusion: DiffusionSettings) -> int:
     """Number of steps the sampler makes."""
     if name not in SAMPLERS:
         near = get_close_matches(name, SAMPLERS, n=1, cutoff=0.4)
@@ -102,12 +98,8 @@ def _check_sampler(name: str, evaluations: int, diffusion: DiffusionSettings) ->
         raise ConfigError(
             f"sampling.evaluations: {evaluations} is more than diffusion.timesteps {diffusion.timesteps}"
         )
-    try:
-        return build_sampler(name, {"step_noise": torch.zeros} if takes_step_noise(name) else {}).num_levels(
-            evaluations
-        )
-    except ConfigError as error:
-        raise ConfigError(f"sampling.evaluations: {error}") from error
+    schedule = ddpm_levels(diffusion).tolist() if isinstance(diffusion, DdpmSettings) else None
+    return check_steps(name, evaluations, steps, schedule)
 
 
 def sweep_cells(workspace: Workspace) -> list[Cell]:
@@ -122,7 +114,7 @@ def sweep_cells(workspace: Workspace) -> list[Cell]:
     )
     conditions = [None] if settings.conditions == "reference" else list(settings.conditions)
     axes = product(checkpoints, conditions, settings.samplers, settings.evaluations, settings.seeds)
-    return [Cell(_identity(workspace, *values), *values) for values in axes]
+    return [Cell(_identity(workspace, *values), *values, steps=settings.steps) for values in axes]
 
 
 def is_sampled(workspace: Workspace, cell: Cell) -> bool:
@@ -157,6 +149,7 @@ def _identity(
     settings = result_settings(workspace.experiment.sampling)
     for axis in ("checkpoints", "conditions", "samplers", "evaluations", "seeds"):
         del settings[axis]
+    settings["steps"]["options"] = workspace.experiment.sampling.steps.options.get(sampler, {})
     reference = workspace.experiment.evaluation.reference if condition is None else None
     return identity_hash(
         "samples",

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from rhodiff.diffusion import SAMPLERS, integrate, sample
+from rhodiff.diffusion.sampling import is_stochastic
 from rhodiff.errors import ConfigError, DataError
 
 RANGE = {"sigma_min": 0.02, "sigma_max": 20.0}
@@ -11,7 +12,7 @@ RANGE = {"sigma_min": 0.02, "sigma_max": 20.0}
 def options_of(sampler, shape):
     """What each sampler must be given beside the common arguments."""
     options = {"reference_spectrum": torch.ones(*shape[2:-1], shape[-1] // 2 + 1)}
-    if sampler == "ddpm":
+    if is_stochastic(sampler):
         options["generator"] = torch.Generator().manual_seed(1)
     return options
 
@@ -41,7 +42,7 @@ def test_a_perfect_denoiser_of_one_field_is_followed_to_it(sampler, space):
 
 
 @pytest.mark.parametrize("evaluations", [1, 2, 3, 10, 11])
-@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "heun"])
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if not name.startswith("heun")])
 def test_the_denoiser_is_called_exactly_as_often_as_asked(sampler, evaluations):
     denoiser = Counting(torch.zeros(1, 1, 8))
     sample(
@@ -76,6 +77,8 @@ def test_heun_takes_odd_numbers_and_says_which():
         ({"sampler": "ddim", "rho": 5.0}, "no effect"),
         ({"sampler": "ddim", "schedule": [0.02, 1.0, 20.0]}, "3 noise levels"),
         ({"sampler": "ddpm"}, "step_noise and generator"),
+        ({"sampler": "heun_churn", "step_noise": torch.zeros, "s_tmin": 2.0, "s_tmax": 1.0}, "s_tmin < s_tmax"),
+        ({"sampler": "heun_churn", "step_noise": torch.zeros, "s_churn": -1.0}, "s_churn >= 0"),
         ({"sampler": "gaussian_reference"}, "needs a reference spectrum"),
     ],
 )

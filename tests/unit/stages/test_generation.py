@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from rhodiff.config.sampling import SamplerSteps
+from rhodiff.diffusion import SAMPLERS
+from rhodiff.errors import ConfigError
 from rhodiff.fields.steps import ImageMinMaxStep
 from rhodiff.fields.transforms import Transform
 from rhodiff.stages.generation import generate, kept_steps, plan_sampler, to_stored_space
@@ -28,7 +31,7 @@ def other(cell, **changes):
     return Cell(**{**cell.__dict__, **changes})
 
 
-@pytest.mark.parametrize("sampler", ["dpmpp_2m", "ddim", "ddpm"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_filled_up_batch_gives_the_same_samples_as_a_full_one(sampler, model, cell):
     cell = other(cell, sampler=sampler)
     full = generate(model, cell, CONDITIONS[:4], 0, 4, 0)
@@ -44,7 +47,7 @@ def test_sample_does_not_depend_on_its_batch_mates(model, cell):
     assert np.array_equal(generate(model, cell, changed, 0, 4, 0).fields[0], one.fields[0])
 
 
-@pytest.mark.parametrize("sampler", ["dpmpp_2m", "ddpm"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_samples_differ_by_index_seed_and_condition(sampler, model, cell):
     same = np.tile(CONDITIONS[:1], (4, 1))
     cell = other(cell, sampler=sampler)
@@ -72,10 +75,37 @@ def test_kept_steps_are_spread_over_all(steps, number):
 
 
 def test_levels_of_the_plan_are_those_of_the_sampler(model, cell):
-    plan = plan_sampler(model, cell, torch.zeros)
+    plan = plan_sampler(model, cell)
     assert len(plan.levels) == 3
     assert plan.levels[0] == pytest.approx(model.formulation.sigma_max)
     assert plan.levels[-1] == pytest.approx(model.formulation.sigma_min)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_starts_from_noise_and_training_spectrum_and_can_start_from_noise_alone(sampler, model, cell):
+    plan = plan_sampler(model, other(cell, sampler=sampler))
+    assert plan.spectrum is model.spectrum
+    assert plan_sampler(model, other(cell, sampler=sampler, steps=SamplerSteps(start="white"))).spectrum is None
+
+
+def test_the_experiment_overrides_range_and_grid(model, cell):
+    low, high = 2 * model.formulation.sigma_min, model.formulation.sigma_max / 2
+    plan = plan_sampler(model, other(cell, steps=SamplerSteps(sigma_min=low, sigma_max=high, grid="rho", rho=1.0)))
+    assert plan.levels == pytest.approx([high, (low + high) / 2, low])
+
+
+@pytest.mark.parametrize(("end", "factor"), [("sigma_min", 0.5), ("sigma_max", 2.0)])
+def test_a_range_beyond_that_of_the_training_is_refused(end, factor, model, cell):
+    steps = SamplerSteps(**{end: factor * getattr(model.formulation, end)})
+    with pytest.raises(ConfigError, match="within that of the training"):
+        plan_sampler(model, other(cell, steps=steps))
+
+
+def test_samples_follow_the_steps_that_are_asked_for(model, cell):
+    cell = other(cell, sampler="ddim")
+    plain = generate(model, cell, CONDITIONS[:2], 0, 2, 0).fields
+    white = generate(model, other(cell, steps=SamplerSteps(start="white")), CONDITIONS[:2], 0, 2, 0).fields
+    assert not np.array_equal(plain, white)
 
 
 def log_transform():

@@ -4,7 +4,7 @@ import pytest
 
 from rhodiff.errors import ConfigError, DataError
 from rhodiff.stages.sample import sample_tasks
-from rhodiff.stages.sweep import check_identity, check_sweep, describe_condition, sweep_cells, takes_step_noise
+from rhodiff.stages.sweep import check_identity, check_sweep, describe_condition, sweep_cells
 
 
 def test_cells_are_all_combinations_in_order(changed):
@@ -38,6 +38,8 @@ def test_cell_keeps_its_identity_when_other_cells_join_the_sweep(changed):
         ("sampling.num_samples=12", True),
         ("sampling.micro_batch=2", True),
         ("sampling.weights=raw", True),
+        ("sampling.steps.grid=rho", True),
+        ("sampling.steps.start=white", True),
         ("evaluation.reference=validation", True),
         ("sampling.threads=1", False),
         ("evaluation.bootstrap=200", False),
@@ -49,6 +51,13 @@ def test_cell_keeps_its_identity_when_other_cells_join_the_sweep(changed):
 def test_identity_follows_what_changes_the_samples_and_nothing_else(override, is_another, changed):
     (one,), (other,) = sweep_cells(changed()), sweep_cells(changed(override))
     assert (one.identity != other.identity) == is_another
+
+
+def test_options_of_one_sampler_do_not_change_the_samples_of_another(changed):
+    two = "sampling.samplers=[ddim, heun_churn]"
+    plain = sweep_cells(changed(two))
+    churned = sweep_cells(changed(two, "sampling.steps.options={heun_churn: {s_churn: 4}}"))
+    assert [one.identity == other.identity for one, other in zip(plain, churned, strict=True)] == [True, False]
 
 
 def test_reference_split_does_not_matter_to_samples_at_given_conditions(changed):
@@ -73,6 +82,18 @@ def test_condition_does_not_depend_on_the_order_of_its_parameters(changed):
         (["sampling.conditions=[{l: 2}]"], "sampling.conditions.0 gives ['l'], the network is told ['l', 'm']"),
         (["sampling.conditions=[{l: 2, m: 1, n: 3}]"], "exactly these"),
         (["diffusion={kind: ddpm, timesteps: 10}", "sampling.evaluations=[11]"], "more than diffusion.timesteps 10"),
+        (["sampling.samplers=[gaussian_reference]", "sampling.steps.start=white"], "needs the training spectrum"),
+        (["sampling.samplers=[heun_churn]", "sampling.steps.options={heun_churn: {churn: 1}}"], "mean 's_churn'"),
+        (["sampling.samplers=[ddim]", "sampling.steps.options={ddim: {eta: 1}}"], "options of 'ddim' are none"),
+        (
+            [
+                "diffusion={kind: ddpm, timesteps: 10}",
+                "sampling.samplers=[ddim]",
+                "sampling.evaluations=[3]",
+                "sampling.steps.grid=rho",
+            ],
+            "no effect with a schedule",
+        ),
         (["model.conditioning.parameters=[l, n]", "sampling.conditions=reference"], "n"),
     ],
 )
@@ -101,11 +122,6 @@ def test_unfinished_training_is_sampled_with_a_warning(changed, observer):
 def test_tasks_are_the_shards_of_all_cells(changed):
     tasks = sample_tasks(changed("sampling.seeds=[0, 1]"))
     assert [(task.cell.seed, task.shard) for task in tasks] == [(s, n) for s in (0, 1) for n in range(3)]
-
-
-def test_stochastic_samplers_are_known():
-    assert takes_step_noise("ddpm")
-    assert not takes_step_noise("ddim")
 
 
 def test_condition_is_described_in_one_line():
