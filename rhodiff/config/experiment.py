@@ -115,6 +115,14 @@ class Experiment(Section):
             )
         if self.sampling.weights == "ema" and self.training.ema_gamma is None:
             raise ValueError("sampling.weights 'ema' needs training.ema_gamma, which is null: take 'raw'")
+        if self.sampling.ema_gamma is not None and (
+            self.sampling.weights == "raw" or len(self.training.averages) < 2
+        ):
+            raise ValueError(
+                f"sampling.ema_gamma is put together from two averages, but sampling.weights is "
+                f"'{self.sampling.weights}' and training.ema_gamma {self.training.ema_gamma}: take weights 'ema' and "
+                "train with ema_gamma [16.97, 6.94]"
+            )
         if not self.data.fills(self.evaluation.reference):
             raise ValueError(
                 f"evaluation.reference is '{self.evaluation.reference}', but data.split gives it no share"

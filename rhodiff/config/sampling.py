@@ -56,6 +56,9 @@ class Sampling(Section):
     """Seeds of the starting noise."""
     weights: Literal["ema", "raw"] = "ema"
     """Averaged weights, or those of the optimizer."""
+    ema_gamma: Annotated[float, Field(gt=0)] | None = None
+    """Exponent of the averaged weights, put together from all checkpoints up to the sampled one, where the training
+    kept two averages; None: as trained, the first of two."""
     trajectory: Annotated[int, Field(ge=0)] = 0
     """Intermediate denoised estimates kept with each sample, evenly over the evaluations; 0: none."""
     micro_batch: Count = 16

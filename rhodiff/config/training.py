@@ -10,6 +10,7 @@ __all__ = ["Optimizer", "Training"]
 
 PositiveFloat = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Exponent = Annotated[float, Field(ge=0)]
 
 
 class Optimizer(Section):
@@ -51,8 +52,9 @@ class Training(Section):
     """Fields in one forward pass of a process (gradient accumulation); None: its whole share."""
     optimizer: Optimizer = Optimizer()
     """Optimizer and schedule."""
-    ema_gamma: Annotated[float, Field(ge=0)] | None = 9.0
-    """Exponent of the power-function average of the weights (Karras et al. 2024); None: no average."""
+    ema_gamma: Exponent | tuple[Exponent, Exponent] | None = 9.0
+    """Exponent of the power-function average of the weights (Karras et al. 2024); None: no average. Two, such as
+    16.97 and 6.94: checkpoints hold both averages, and ``sampling.ema_gamma`` can ask for others."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of the network's forward pass; weights, optimizer and loss stay float32."""
     checkpoint_every: Annotated[Count, Operational] = 2000
@@ -71,6 +73,19 @@ class Training(Section):
     """Write TensorBoard event files."""
     wandb_project: Annotated[str | None, Operational] = None
     """Weights & Biases project (extra ``wandb``; offline unless WANDB_MODE says otherwise); None: not used."""
+
+    @property
+    def averages(self) -> tuple[float, ...]:
+        """Exponents of the averages that are kept: none, one or two."""
+        if isinstance(self.ema_gamma, tuple):
+            return self.ema_gamma
+        return () if self.ema_gamma is None else (self.ema_gamma,)
+
+    @model_validator(mode="after")
+    def _averages_differ(self) -> "Training":
+        if len(set(self.averages)) < len(self.averages):
+            raise ValueError(f"ema_gamma has {self.averages[0]:g} twice: take two values or one")
+        return self
 
     @model_validator(mode="after")
     def _sheets_have_checkpoints(self) -> "Training":

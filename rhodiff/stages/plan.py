@@ -141,7 +141,7 @@ def _plan_train(workspace: Workspace) -> StagePlan:
     )
     parameters = count_parameters(network)
     checkpoints, kept = len(checkpoint_iterations(training)), _num_kept(training)
-    copies = 3 if training.ema_gamma is None else 4
+    copies = 3 + len(training.averages)
     return StagePlan(
         stage="train",
         folder=str(workspace.run_folder.path),

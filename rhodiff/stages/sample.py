@@ -106,7 +106,7 @@ def _run_tasks(workspace: Workspace, tasks: Sequence[SampleTask], device: torch.
 def _load(workspace: Workspace, checkpoint: Checkpoint, weights: str, device: torch.device) -> RestoredModel | None:
     """The network of a checkpoint; None if it is damaged and such ones are to be left out."""
     try:
-        return load_network(workspace, checkpoint, weights, device)
+        return load_network(workspace, checkpoint, weights, device, workspace.experiment.sampling.ema_gamma)
     except DataError as error:
         if not workspace.experiment.sampling.skip_damaged:
             raise DataError(f"{error}. Restore it, or leave damaged ones out with sampling.skip_damaged") from error
@@ -185,6 +185,7 @@ def _create_store(workspace: Workspace, cell: Cell, model: RestoredModel) -> Non
             "training_id": model.training_id,
             "checkpoint": cell.checkpoint.name,
             "weights": settings.weights,
+            "ema_gamma": settings.ema_gamma,
             "weights_digest": cell.checkpoint.digest,
             "sampler": cell.sampler,
             "evaluations": cell.evaluations,

@@ -15,7 +15,7 @@ from rhodiff.diffusion.schedules import ddpm_levels
 from rhodiff.errors import ConfigError, DataError
 from rhodiff.models.conditioning import ConditioningTable
 from rhodiff.stages.sampler_plan import check_steps
-from rhodiff.stages.trained_network import find_checkpoints
+from rhodiff.stages.trained_network import find_checkpoints, find_snapshots
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.field_store import num_shards, open_fields
 from rhodiff.store.files import read_marker
@@ -151,10 +151,11 @@ def _identity(
         del settings[axis]
     settings["steps"]["options"] = workspace.experiment.sampling.steps.options.get(sampler, {})
     reference = workspace.experiment.evaluation.reference if condition is None else None
+    made_of = [checkpoint] if settings["ema_gamma"] is None else find_snapshots(workspace, checkpoint)
     return identity_hash(
         "samples",
         workspace.training_id,
-        checkpoint.digest,
+        *(one.digest for one in made_of),
         condition,
         reference,
         sampler,

@@ -7,10 +7,11 @@ import torch
 from rhodiff.errors import DataError
 from rhodiff.stages.workspace import Workspace
 from rhodiff.training.checkpoints import Checkpoint, CheckpointFolder
+from rhodiff.training.reconstruction import reconstruct_average
 from rhodiff.training.restored import RestoredModel, restore_model
 from rhodiff.training.schedule import decay_start
 
-__all__ = ["find_checkpoints", "load_network"]
+__all__ = ["find_checkpoints", "find_snapshots", "load_network"]
 
 
 def find_checkpoints(
@@ -74,7 +75,22 @@ def _tell_damaged(workspace: Workspace, damaged: dict[Checkpoint, str], key: str
     workspace.observer.warn(f"left out, since damaged: {listed}")
 
 
-def load_network(workspace: Workspace, checkpoint: Checkpoint, weights: str, device: torch.device) -> RestoredModel:
+def find_snapshots(workspace: Workspace, checkpoint: Checkpoint) -> list[Checkpoint]:
+    """The checkpoints that the training passed through up to one of its own, that one last.
+
+    Args:
+        workspace: the experiment.
+        checkpoint: the last one.
+    """
+    training = workspace.experiment.training
+    common = decay_start(training.optimizer, training.iterations)
+    folder = CheckpointFolder(workspace.run_folder.checkpoints)
+    return [c for c in folder.list(training.iterations, common) if c.iteration <= checkpoint.iteration]
+
+
+def load_network(
+    workspace: Workspace, checkpoint: Checkpoint, weights: str, device: torch.device, gamma: float | None = None
+) -> RestoredModel:
     """The network of a checkpoint, which must be one of this run.
 
     Args:
@@ -82,9 +98,10 @@ def load_network(workspace: Workspace, checkpoint: Checkpoint, weights: str, dev
         checkpoint: which one.
         weights: ``ema`` or ``raw``.
         device: where the network goes.
+        gamma: exponent of an average that is put together from all checkpoints up to this one; None: a stored one.
 
     Raises:
-        DataError: if it belongs to another training, or is damaged.
+        DataError: if it belongs to another training, is damaged, or cannot make up that average.
     """
     model = restore_model(checkpoint.path, weights, device)
     if model.training_id != workspace.training_id:
@@ -92,4 +109,6 @@ def load_network(workspace: Workspace, checkpoint: Checkpoint, weights: str, dev
             f"{checkpoint.path} belongs to the training {model.training_id}, this one is "
             f"{workspace.training_id}: it was copied here, or the folder was renamed. Remove it"
         )
+    if gamma is not None:
+        model.network.load_state_dict(reconstruct_average(find_snapshots(workspace, checkpoint), gamma))
     return model

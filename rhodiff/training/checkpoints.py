@@ -215,7 +215,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def weights_digest(content: Mapping[str, Any]) -> str:
     """Digest of the raw and averaged weights, bit for bit."""
     digest = hashlib.sha256()
-    for part in ("model", "ema"):
+    for part in ("model", "ema", "ema_second"):
         for name, tensor in sorted((content.get(part) or {}).items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())

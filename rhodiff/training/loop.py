@@ -89,8 +89,8 @@ class Trainer:
             norm = nn.utils.clip_grad_norm_(network.parameters(), settings.optimizer.gradient_clip or float("inf"))
             state.optimizer.step()
             state.iteration += 1
-            if state.average is not None:
-                state.average.update(state.network, state.iteration)
+            for average in state.averages:
+                average.update(state.network, state.iteration)
             meter.add(losses, norm)
             self._after_step(state, meter, rate, stop_check)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -10,7 +11,10 @@ from torch import nn
 from rhodiff.config.training import Optimizer, Training
 from rhodiff.training.average import WeightAverage
 
-__all__ = ["TrainingState", "build_optimizer"]
+__all__ = ["AVERAGES", "TrainingState", "build_optimizer"]
+
+AVERAGES = ("ema", "ema_second")
+"""Names of the averages in a checkpoint."""
 
 
 @dataclass
@@ -20,27 +24,27 @@ class TrainingState:
     Attributes:
         network: the network, on its device.
         optimizer: its optimizer.
-        average: average of its weights, or None.
+        averages: averages of its weights: none, one or two.
         iteration: steps made.
     """
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
-    average: WeightAverage | None
+    averages: tuple[WeightAverage, ...]
     iteration: int = 0
 
     @classmethod
     def begin(cls, network: nn.Module, settings: Training) -> "TrainingState":
         """The state before the first step."""
-        average = None if settings.ema_gamma is None else WeightAverage(network, settings.ema_gamma)
-        return cls(network, build_optimizer(network, settings.optimizer), average)
+        averages = tuple(WeightAverage(network, gamma) for gamma in settings.averages)
+        return cls(network, build_optimizer(network, settings.optimizer), averages)
 
     def to_checkpoint(self) -> dict[str, Any]:
         """Tensors and plain values from which :meth:`restore` goes on bit by bit."""
         return {
             "iteration": self.iteration,
             "model": self.network.state_dict(),
-            "ema": None if self.average is None else self.average.weights,
+            **{part: None if average is None else average.weights for part, average in self._parts().items()},
             "optimizer": self.optimizer.state_dict(),
         }
 
@@ -49,15 +53,20 @@ class TrainingState:
         self.iteration = int(checkpoint["iteration"])
         self.network.load_state_dict(checkpoint["model"])
         self.optimizer.load_state_dict(checkpoint["optimizer"])
-        if self.average is not None:
-            for name, value in checkpoint["ema"].items():
-                self.average.weights[name].copy_(value)
+        for part, average in self._parts().items():
+            if average is not None:
+                for name, value in checkpoint[part].items():
+                    average.weights[name].copy_(value)
+
+    def _parts(self) -> dict[str, WeightAverage | None]:
+        """The averages by their names in a checkpoint."""
+        return dict(zip_longest(AVERAGES, self.averages))
 
     def find_non_finite(self) -> str | None:
         """Name of a weight, average or optimizer moment that holds NaN or infinity; None if all are sound."""
         parts: dict[str, Mapping[str, Any]] = {
             "model": self.network.state_dict(),
-            "ema": {} if self.average is None else self.average.weights,
+            **{part: average.weights for part, average in self._parts().items() if average is not None},
         }
         for number, moments in self.optimizer.state_dict()["state"].items():
             parts[f"optimizer {number}"] = moments

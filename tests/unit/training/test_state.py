@@ -18,8 +18,8 @@ def step(state: TrainingState) -> None:
         weight.grad = torch.randn(weight.shape, generator=generator)
     state.optimizer.step()
     state.iteration += 1
-    if state.average is not None:
-        state.average.update(state.network, state.iteration)
+    for average in state.averages:
+        average.update(state.network, state.iteration)
 
 
 def saved(state: TrainingState) -> dict:
@@ -30,7 +30,7 @@ def saved(state: TrainingState) -> dict:
 
 
 @pytest.mark.parametrize("kind", ["adam", "adamw"])
-@pytest.mark.parametrize("ema_gamma", [None, 9.0])
+@pytest.mark.parametrize("ema_gamma", [None, 9.0, (16.97, 6.94)])
 def test_restored_state_goes_on_bit_for_bit(kind, ema_gamma):
     settings = Training(optimizer=Optimizer(kind=kind), ema_gamma=ema_gamma)
     straight = TrainingState.begin(Line(), settings)
@@ -45,7 +45,7 @@ def test_restored_state_goes_on_bit_for_bit(kind, ema_gamma):
         step(resumed)
 
     assert resumed.iteration == straight.iteration == 7
-    for part in ("model", "ema", "optimizer"):
+    for part in ("model", "ema", "ema_second", "optimizer"):
         one, two = straight.to_checkpoint()[part], resumed.to_checkpoint()[part]
         assert str(one) == str(two)
     for name, weight in straight.network.state_dict().items():
@@ -71,17 +71,17 @@ def test_sound_state_has_nothing_broken():
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize("part", ["model", "ema", "optimizer"])
+@pytest.mark.parametrize("part", ["model", "ema", "ema_second", "optimizer"])
 def test_broken_number_is_found_wherever_it_is(part, value):
-    state = TrainingState.begin(Line(), Training())
+    state = TrainingState.begin(Line(), Training(ema_gamma=(16.97, 6.94)))
     step(state)
     if part == "model":
         state.network.linear.weight.data[1, 2] = value
-    elif part == "ema":
-        state.average.weights["linear.bias"][0] = value
+    elif part.startswith("ema"):
+        state.averages[part == "ema_second"].weights["linear.bias"][0] = value
     else:
         state.optimizer.state[state.network.told.weight]["exp_avg_sq"][0, 0] = value
-    assert state.find_non_finite().startswith(part)
+    assert state.find_non_finite().startswith(f"{part}:" if part != "optimizer" else part)
 
 
 def test_weight_decay_belongs_to_adamw():
