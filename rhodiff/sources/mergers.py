@@ -94,7 +94,7 @@ class Mergers(Source):
 
     @property
     def spec(self) -> FieldSpec:
-        """A square of kiloparsecs, not periodic; axes (up, right), the first row at the bottom."""
+        """A square of kiloparsecs, not periodic; the first axis to the right and the second up."""
         images = self._settings.images
         return FieldSpec(
             name="surface density" if "velocity" not in images.channels else "surface density and velocity",
@@ -139,7 +139,7 @@ class Mergers(Source):
             "softening": f"{engine.softening_kpc:g} kpc (Plummer equivalent), opening angle {engine.theta:g}",
             "particles": "dark {}, disc {}, bulge {} in each galaxy".format(*astuple(self._counts)),
             "orbit": "Kepler orbit in the x-y plane; mass x m, length x s, velocity x sqrt(m / s) for galaxy 2",
-            "image": "projected density, particles smoothed over their neighbours, linear, first row at the bottom",
+            "image": "projected density, particles smoothed over their neighbours, linear; axes right and up",
             "times": "of the snapshots nearest to those asked for",
             "simulations": len(self.points),
         }
@@ -212,10 +212,10 @@ class Mergers(Source):
         return self.folder_of(number).read_particles(self.times.times)
 
     def images_of(self, snapshot: Snapshot) -> NDArray[np.float32]:
-        """What all cameras see of a snapshot, float32 ``[camera, channel, up, right]``."""
+        """What all cameras see of a snapshot, float32 ``[camera, channel, right, up]``."""
         images = self._settings.images
         renderer = Renderer(snapshot, self._frame, images.channels, images.neighbours)
-        return np.stack([renderer.render(camera).pixels for _, camera in self._cameras])
+        return np.stack([renderer.render(camera).pixels.swapaxes(-1, -2) for _, camera in self._cameras])
 
     @property
     def camera_names(self) -> tuple[str, ...]:
@@ -310,7 +310,7 @@ class Mergers(Source):
             folder.write_images(self._images_id, self._taken(snapshots))
 
     def _images(self, number: int) -> NDArray[np.float32]:
-        """Images of a finished simulation, ``[image, channel, up, right]``."""
+        """Images of a finished simulation, ``[image, channel, right, up]``."""
         folder = self.folder_of(number)
         if folder.holds(folder.images(self._images_id)):
             return folder.read_images(self._images_id)

@@ -133,7 +133,11 @@ def _images(source: Mergers, number: int) -> tuple["np.ndarray[tuple[int, ...], 
     """Images of the first channel at some of the times, ``[time, camera, up, right]``, and these times in Myr."""
     times = source.times.times
     chosen = {times[at] for at in np.unique(np.linspace(0, len(times) - 1, MOST_TIMES).round().astype(int))}
-    taken = [(one.time, source.images_of(one)[:, 0]) for one in source.snapshots(number) if one.time in chosen]
+    taken = [
+        (one.time, source.images_of(one)[:, 0].swapaxes(-1, -2))
+        for one in source.snapshots(number)
+        if one.time in chosen
+    ]
     return np.stack([images for _, images in taken]), to_myr([time for time, _ in taken]).tolist()
 
 
