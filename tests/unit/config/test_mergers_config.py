@@ -12,6 +12,7 @@ from rhodiff.config.mergers import (
     DeepGalaxySource,
     MergerGrid,
     MergersSource,
+    TreegravSettings,
 )
 from rhodiff.config.section import result_settings
 from rhodiff.errors import ConfigError
@@ -168,7 +169,7 @@ class TestSimulation:
             ({"particles": 10}, "particles: got 10, should be greater than or equal to 100"),
             ({"particles": {"dark": -1, "disc": 1, "bulge": 1}}, "particles.dark: got -1"),
             ({"engine": {"kind": "gadget"}}, "engine: unknown kind 'gadget'. Allowed: treegrav, bonsai"),
-            ({"engine": {"theta": 0.5}}, "engine: its 'kind' is missing. Allowed: treegrav, bonsai"),
+            ({"engine": {"executable": "bonsai"}}, "engine.executable: unknown key"),
             ({"engine": {"kind": "bonsai"}}, "engine.executable: missing"),
             ({"engine": {"kind": "treegrav", "device": 0}}, "engine.device: unknown key"),
             ({"engine": {"kind": "treegrav", "time_step": 0}}, "engine.time_step: got 0"),
@@ -177,6 +178,10 @@ class TestSimulation:
     )
     def test_a_mistake_is_told(self, settings, message):
         assert message in refusal(MergersSource, **settings)
+
+    def test_an_engine_of_which_no_kind_is_said_is_the_embedded_one(self):
+        made = parse_section(MergersSource, {"engine": {"theta": 0.5}}, "here")
+        assert made.engine == TreegravSettings(theta=0.5)
 
 
 class TestDeepGalaxy:
