@@ -7,6 +7,7 @@ import pytest
 import torch
 from experiments import Lab, tiny_settings, write_arrays
 
+from rhodiff.config.sampling import Sampling
 from rhodiff.stages.generation import generate
 from rhodiff.stages.sweep import Cell
 from rhodiff.store.field_store import open_fields
@@ -43,7 +44,8 @@ def test_diverging_training_ends_with_an_error_and_saves_no_broken_weights(num_p
 def growth_until_some_diverge(checkpoint: Checkpoint) -> float:
     """Factor on the last layer at which some of 16 samples diverge and some do not."""
     model = restore_model(checkpoint.path, "ema", torch.device("cpu"))
-    cell = Cell("", checkpoint, None, "dpmpp_2m", 4, 0)
+    (sampler,) = Sampling().samplers
+    cell = Cell("", checkpoint, None, sampler, 4, 0)
     growth, none = 1.0, np.zeros((8, 0))
     for _ in range(200):
         growth *= 1.1
