@@ -76,7 +76,7 @@ def test_json_is_one_value_with_a_schema_and_warnings(call, folder):
     assert values[3]["split"] == {"train": 11, "validation": 3, "test": 2}
     assert values[3]["parameters"]["l"] == {"unit": "", "range": [0.0, 3.0]}
     assert values[3]["spec"]["shape"] == [8, 8, 8]
-    assert values[4] == {"schema": 1, "path": data, "num_shards": 4, "faults": [], "warnings": []}
+    assert values[4] == {"schema": 1, "path": data, "num_shards": 4, "faults": [], "failures": [], "warnings": []}
     assert values[5]["repaired"] == []
 
 
