@@ -73,7 +73,7 @@ class ElementAttempt:
         self._next_step, self._next_look = 0.0, 0.0
         self._stop: str | None = None
         self._stalled = False
-        before = fingerprint(plan.rules.progress_glob) if plan.rules.progress_glob is not None else None
+        before = fingerprint(plan.rules.progress_globs) if plan.rules.progress_globs else None
         self._record = Attempt(number, job.name, job.restart, job.nodes, job.host, utc_now(), before)
         folder.heartbeat(element).unlink(missing_ok=True)
         folder.stopped(element).unlink(missing_ok=True)
@@ -205,8 +205,8 @@ def close_lost_attempt(folder: SubmissionFolder, plan: SubmissionPlan, element: 
 
 def _brought_something(folder: SubmissionFolder, plan: SubmissionPlan, element: int, attempt: Attempt) -> bool:
     """Whether an attempt that just ended, or was lost, made progress."""
-    if plan.rules.progress_glob is not None and attempt.files is not None:
-        return fingerprint(plan.rules.progress_glob) != attempt.files
+    if plan.rules.progress_globs and attempt.files is not None:
+        return fingerprint(plan.rules.progress_globs) != attempt.files
     beat = read_heartbeat(folder.heartbeat(element))
     return beat is not None and beat.done > 0
 

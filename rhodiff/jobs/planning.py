@@ -78,6 +78,7 @@ class Work:
         on_devices: whether the processes use devices.
         after: submissions to wait for.
         iterations: iterations of the training.
+        progress_globs: files that show progress of a stage whose heartbeat does not; empty: the heartbeat says.
         is_trial: ten steps to measure a training.
         options: more words for ``rhodiff-hpc run STAGE``.
     """
@@ -91,6 +92,7 @@ class Work:
     on_devices: bool = False
     after: tuple[Dependency, ...] = ()
     iterations: int = 0
+    progress_globs: tuple[str, ...] = ()
     is_trial: bool = False
     options: tuple[str, ...] = ()
 
@@ -219,7 +221,7 @@ def _rules(work: Work, resources: StageResources, profile: SiteProfile) -> BodyR
         ),
         stall_timeout_s=_stall_timeout_s(work, resources),
         stop_margin_s=_stop_margin_s(resources),
-        progress_glob=_checkpoints(work, "*"),
+        progress_globs=_progress(work),
         proof_glob=_checkpoints(work, f"{work.iterations:08d}*"),
     )
 
@@ -243,6 +245,12 @@ def _stop_margin_s(resources: StageResources) -> int:
             f"{walltime_s} s. Give a longer one (--time), or a smaller margin"
         )
     return margin_s
+
+
+def _progress(work: Work) -> tuple[str, ...]:
+    """A training's checkpoints, or what the stage itself names."""
+    checkpoints = _checkpoints(work, "*")
+    return work.progress_globs if checkpoints is None else (checkpoints,)
 
 
 def _checkpoints(work: Work, which: str) -> str | None:

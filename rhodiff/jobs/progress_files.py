@@ -3,18 +3,20 @@
 import glob
 import hashlib
 import os
+from collections.abc import Iterable
 
 __all__ = ["fingerprint"]
 
 
-def fingerprint(pattern: str) -> str:
+def fingerprint(patterns: Iterable[str]) -> str:
     """Fingerprint of the names, sizes and times of files; times are only compared for equality.
 
     Args:
-        pattern: absolute glob.
+        patterns: absolute globs.
     """
     digest = hashlib.sha256()
-    for name in sorted(glob.glob(pattern)):  # noqa: PTH207 - the pattern is absolute
+    names = {name for pattern in patterns for name in glob.glob(pattern)}  # noqa: PTH207 - patterns are absolute
+    for name in sorted(names):
         try:
             found = os.stat(name)  # noqa: PTH116
         except FileNotFoundError:  # thinned out meanwhile

@@ -243,6 +243,7 @@ class _StageSubmission:
             on_devices=self.workspace.experiment.runtime.device != "cpu",
             after=after,
             iterations=self.workspace.experiment.training.iterations,
+            progress_globs=self.workspace.source.progress_globs if self.stage == "prepare" else (),
             is_trial=self.request.is_trial,
             options=self.request.options,
         )

@@ -85,7 +85,7 @@ class BodyRules:
         stop_margin_s: seconds before the time limit at which the job is told to stop.
         patience_after_term_s: seconds to wait for the scheduler to end or requeue a job that got SIGTERM.
         early_death_s: an attempt that dies sooner than this, without progress, speaks against its node.
-        progress_glob: files that are new where there is progress, absolute; None: the heartbeat says.
+        progress_globs: files that are new where there is progress, absolute; empty: the heartbeat says.
         proof_glob: files of which one is there once an element is done, absolute; None: its exit code says. A
             launcher whose step Slurm ends may forget the codes of its processes.
     """
@@ -97,7 +97,7 @@ class BodyRules:
     stop_margin_s: int = 120
     patience_after_term_s: float = 180.0
     early_death_s: float = 60.0
-    progress_glob: str | None = None
+    progress_globs: tuple[str, ...] = ()
     proof_glob: str | None = None
 
 
@@ -226,7 +226,7 @@ class SubmissionPlan:
         values = {name: value for name, value in plain.items() if name != "schema"}
         values["allocation"] = Allocation(**_with_tuples(values["allocation"]))
         values["launch"] = Launch(**_with_tuples(values["launch"]))
-        values["rules"] = BodyRules(**values["rules"])
+        values["rules"] = BodyRules(**_with_tuples(values["rules"]))
         values["pieces"] = tuple(Piece(**_with_tuples(piece)) for piece in values["pieces"])
         values["after"] = tuple(Dependency(**dependency) for dependency in values["after"])
         return cls(**_with_tuples(values))

@@ -12,6 +12,7 @@ another experiment, runs what is new and nothing else (:mod:`rhodiff.simulation.
 masked: its images are NaN and not valid.
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -33,6 +34,7 @@ from rhodiff.runtime.cpus import cpus_of_process
 from rhodiff.runtime.launcher_variables import LINEAGE
 from rhodiff.runtime.places import place_from_environment
 from rhodiff.simulation.archive import SimulationFolder, SimulationRecord
+from rhodiff.simulation.engine import BASE
 from rhodiff.simulation.grid import expand_grid, varied_axes
 from rhodiff.simulation.initial_conditions import MergerPoint, build_merger
 from rhodiff.simulation.rendering import UNITS, Frame, Renderer
@@ -143,6 +145,12 @@ class Mergers(Source):
             "times": "of the snapshots nearest to those asked for",
             "simulations": len(self.points),
         }
+
+    @property
+    def progress_globs(self) -> tuple[str, ...]:
+        """Snapshots of simulations at work, or put aside, and records of finished ones; of all tasks together."""
+        archive = glob.escape(str(self._archive.absolute()))
+        return f"{archive}/*/*/{BASE}_*", f"{archive}/*/record.json"
 
     def groups(self) -> NDArray[np.int64]:
         """The number of the simulation."""

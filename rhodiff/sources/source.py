@@ -79,6 +79,11 @@ class Source(ABC):
         """Fields that come of one piece of work: ranges that are asked for hold a multiple of them."""
         return 1
 
+    @property
+    def progress_globs(self) -> tuple[str, ...]:
+        """Files that are new where a piece of work that takes long has come further; empty: pieces are short."""
+        return ()
+
     def describe_work(self) -> str:
         """What making all fields costs, for people; empty where that is not worth a word."""
         return ""

@@ -151,7 +151,7 @@ def test_a_killed_element_is_tried_again_until_nothing_new_came_too_often(make):
 
 
 def test_new_files_are_progress_and_old_ones_are_not(make, tmp_path):
-    rules = BodyRules(max_attempts_without_progress=2, progress_glob=str(tmp_path / "step-*"))
+    rules = BodyRules(max_attempts_without_progress=2, progress_globs=(str(tmp_path / "step-*"),))
     body = make("[ -e step-2 ] || touch step-$(ls | grep -c step); kill -9 $$", rules=rules)
     codes = [body.run()[0] for _ in range(5)]
     assert codes == [75, 75, 75, 75, 1]

@@ -43,7 +43,7 @@ def test_an_array_runs_its_part_with_the_pinned_experiment_in_the_experiments_fo
 def test_a_training_has_no_part_and_counts_its_checkpoints_as_progress():
     made = plan("train", 1).plan
     assert "--part" not in made.command
-    assert made.rules.progress_glob == "/x/runs/small-00000000/checkpoints/step-*.json"
+    assert made.rules.progress_globs == ("/x/runs/small-00000000/checkpoints/step-*.json",)
 
 
 def test_a_training_is_done_when_its_last_checkpoint_is_there_wherever_it_lies(tmp_path):

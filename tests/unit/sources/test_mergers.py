@@ -8,6 +8,7 @@ from merger_sources import SOURCE, make_all, mergers, spoilt_stand_in
 
 from rhodiff.config.fields import Split
 from rhodiff.errors import ConfigError, DataError, EnvironmentLacksError
+from rhodiff.jobs.progress_files import fingerprint
 from rhodiff.simulation.camera import Camera, fixed_camera
 from rhodiff.simulation.rendering import Frame, Renderer
 from rhodiff.simulation.units import MASS_MSUN, TIME_MYR
@@ -297,3 +298,19 @@ def test_records_tell_what_made_them(made):
     assert record.point == {**record.point, "mass_ratio": 0.5, "size_ratio": 0.75, "seed": 1, "eccentricity": 1.0}
     assert replace(record, status="failed").describe_failure(made[0])
     assert SOURCE["engine"]["max_energy_error"] >= record.energy_error
+
+
+def test_snapshots_at_work_and_finished_simulations_are_progress(tmp_path):
+    """Of what stands in the archive while a simulation is run."""
+    source = mergers(tmp_path)
+    folder = source.folder_of(0)
+    work = folder.path / "work-0.125"
+    work.mkdir(parents=True)
+    seen = [fingerprint(source.progress_globs)]
+    for path in (folder.lock, work / "engine.log", work / "initial.tipsy"):  # of every attempt, however short
+        path.touch()
+        assert fingerprint(source.progress_globs) == seen[-1]
+    for path in (work / "snapshot_00000.5000-0", folder.path / "record.json"):
+        path.touch()
+        seen.append(fingerprint(source.progress_globs))
+    assert len(set(seen)) == 3
