@@ -10,6 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from io import FileIO
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rhodiff.errors import DataError, EnvironmentLacksError
 from rhodiff.simulation.compiled import INSTALL
 from rhodiff.simulation.energies import energy_line, parse_energies
@@ -17,7 +20,7 @@ from rhodiff.simulation.engine import BASE, LOG, Ending, Engine, OnTime, RunSett
 from rhodiff.simulation.leapfrog import StepRecord, integrate
 from rhodiff.simulation.snapshot import Snapshot
 from rhodiff.simulation.snapshot_files import find_rank_files, read_snapshot, snapshot_name, write_snapshot
-from rhodiff.simulation.tree_forces import SPLINE_PER_PLUMMER
+from rhodiff.simulation.tree_forces import SPLINE_PER_PLUMMER, TreeForces
 from rhodiff.store.files import storage_errors
 
 __all__ = ["TreegravEngine"]
@@ -47,6 +50,15 @@ class TreegravEngine(Engine):
         """Name, version of pytreegrav, and the softening's form."""
         softening = f"spline, support {SPLINE_PER_PLUMMER} eps"
         return {"engine": "treegrav", "pytreegrav": self._version, "softening": softening}
+
+    def forces_among(self, masses: NDArray[np.floating]) -> TreeForces:
+        """The forces that a run uses.
+
+        Args:
+            masses: of the particles, [n], 2.324876e9 solar masses.
+        """
+        one = self.settings
+        return TreeForces(masses, softening=one.softening_kpc, theta=one.theta, threads=self._threads)
 
     def describe_command(self, initial: Path, directory: Path) -> str:
         """The settings of the call, which is no command of a shell."""

@@ -16,7 +16,6 @@ import glob
 import hashlib
 import json
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, astuple
 from functools import cached_property, partial
@@ -33,7 +32,7 @@ from rhodiff.errors import ConfigError
 from rhodiff.runtime.cpus import cpus_of_process
 from rhodiff.runtime.launcher_variables import LINEAGE
 from rhodiff.runtime.places import place_from_environment
-from rhodiff.simulation.archive import SimulationFolder, SimulationRecord
+from rhodiff.simulation.archive import SimulationFolder
 from rhodiff.simulation.engine import BASE
 from rhodiff.simulation.grid import expand_grid, varied_axes
 from rhodiff.simulation.initial_conditions import MergerPoint, build_merger
@@ -43,6 +42,8 @@ from rhodiff.simulation.snapshot import Snapshot
 from rhodiff.simulation.snapshot_files import snapshot_bytes
 from rhodiff.simulation.units import to_myr
 from rhodiff.sources.held_out import held_out_split
+from rhodiff.sources.merger_cost import describe_cost, measured_before, measured_now
+from rhodiff.sources.merger_parameters import image_parameters, image_table
 from rhodiff.sources.merger_settings import (
     build_cameras,
     build_counts,
@@ -59,8 +60,6 @@ __all__ = ["Mergers"]
 
 VERSION = 1
 """Of initial conditions, integrator and images: raised when the same settings would give other numbers."""
-DEGREES = {"inc1_deg", "omega1_deg", "inc2_deg", "omega2_deg"}
-KILOPARSECS = {"pericentre_kpc", "separation_kpc"}
 FILES_OF_A_SIMULATION, BYTES_BESIDE, LINE_BYTES = 4, 20_000, 160
 """At most: record, results, a log of each attempt; bytes of record and metadata, and of a line of a log."""
 
@@ -111,10 +110,7 @@ class Mergers(Source):
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """All axes of the grid, the time, the camera's number, its angles, and its direction, which has no seam."""
-        axes = [Parameter(name=name, unit=_unit(name)) for name in _axes()]
-        angles = [Parameter(name=name, unit="deg") for name in ("polar_deg", "azimuth_deg", "roll_deg")]
-        direction = [Parameter(name=name) for name in ("view_x", "view_y", "view_z")]
-        return (*axes, Parameter(name="t_myr", unit="Myr"), Parameter(name="camera"), *angles, *direction)
+        return image_parameters()
 
     @property
     def num_fields(self) -> int:
@@ -239,12 +235,15 @@ class Mergers(Source):
         """Simulations, steps and core hours, with the time of a step as it was measured."""
         records = [folder.read_record() for folder in map(self.folder_of, range(len(self.points)))]
         done = [record for record in records if record is not None]
-        left, steps = len(self.points) - len(done), self._num_steps
         text = (
             f"{len(self.points)} simulations ({len(done)} there already) of {self._num_particles} particles in "
-            f"{steps} steps, {len(self.times.times)} times x {len(self._cameras)} cameras each"
+            f"{self._num_steps} steps, {len(self.times.times)} times x {len(self._cameras)} cameras each"
         )
-        return f"{text}\n{self._describe_cost(left * steps, [one for one in done if one.steps])}" if left else text
+        steps_left = (len(self.points) - len(done)) * self._num_steps
+        if not steps_left:
+            return text
+        cost = measured_before(done) or measured_now(self.initial(0), self._engine, self._threads)
+        return f"{text}\n{describe_cost(cost, steps_left)}"
 
     def extra_files(self) -> tuple[int, int]:
         """Files and bytes of the archive, beside the data set."""
@@ -259,29 +258,6 @@ class Mergers(Source):
     def _num_steps(self) -> int:
         """Of the first attempt at a simulation."""
         return round(self.times.end / self._settings.engine.time_step)
-
-    def _describe_cost(self, steps: int, done: list[SimulationRecord]) -> str:
-        if done:
-            step_s = float(np.median([record.wall_s / record.steps for record in done]))
-            threads, basis = done[-1].threads, f"measured on {len(done)} of them"
-        elif self._settings.engine.kind == "treegrav":
-            step_s, threads, basis = self._measured_step_s(), self._threads, "measured here, now, before they meet"
-        else:
-            return "the time of a step is not known before the first one is done"
-        hours = steps * step_s * threads / 3600
-        return f"about {hours:.2g} core hours, at {step_s:.2g} s a step on {threads} CPUs ({basis})"
-
-    def _measured_step_s(self) -> float:
-        """Seconds of a step of the first simulation."""
-        from rhodiff.simulation.tree_forces import TreeForces  # compiles: only where a time is asked for
-
-        initial, engine = self._initial(self.points[0]), self._settings.engine
-        forces = TreeForces(initial.masses, softening=engine.softening_kpc, theta=engine.theta, threads=self._threads)
-        positions = initial.positions.astype(np.float64)
-        forces.fields(positions)
-        began = time.perf_counter()
-        forces.fields(positions)
-        return time.perf_counter() - began
 
     def _check_paths(self) -> None:
         """Refuse folders that the engine cannot work in; one below a $VARIABLE is known on its node alone."""
@@ -333,13 +309,7 @@ class Mergers(Source):
 
     def _table(self, simulations: range) -> Floats:
         """Parameters of all images of some simulations, ``[image, parameter]``."""
-        cameras = np.array(
-            [(number, one.polar_deg, one.azimuth_deg, one.roll_deg, *one.axes[2]) for number, one in self._cameras]
-        )
-        times = to_myr(self.times.times)
-        seen = np.column_stack([np.repeat(times, len(cameras)), np.tile(cameras, (len(times), 1))])
-        points = np.array([[getattr(self.points[number], name) for name in _axes()] for number in simulations])
-        return np.column_stack([np.repeat(points, len(seen), axis=0), np.tile(seen, (len(simulations), 1))])
+        return image_table([self.points[number] for number in simulations], self.times.times, self._cameras)
 
     def _nearest_time(self, time_myr: float) -> float:
         """The true time of the image that is nearest.
@@ -380,14 +350,6 @@ class Mergers(Source):
 def _digest(*parts: Any) -> str:
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _axes() -> tuple[str, ...]:
-    return tuple(MergerPoint.__dataclass_fields__)
-
-
-def _unit(name: str) -> str:
-    return "deg" if name in DEGREES else "kpc" if name in KILOPARSECS else ""
 
 
 def _keep_quiet(_: str) -> None:
