@@ -44,6 +44,7 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python tests/bench/bench_minkowski.py --quantimpy "$$(tests/oracles/setup_quantimpy.sh $(ORACLES)/quantimpy)"
 	$(BIN)/python tests/bench/bench_evaluation.py
 	$(BIN)/python tests/bench/bench_simulation.py
+	$(BIN)/python tests/bench/bench_sampler_mixtures.py
 	$(BIN)/python tests/bench/bench_help.py
 
 soak: $(VENV)/.installed-test
