@@ -1,9 +1,9 @@
 """Samplers on fields that are not Gaussian, with an exact denoiser: mixtures of Gaussian fields.
 
-With weights w_i(x, sigma) of the components, D = sum_i w_i (mu_i + S_i / (S_i + sigma^2) (x - mu_i)) in Fourier space.
-The same starting noise is carried down by each sampler and, as the truth, by Heun's rule in 1999 evaluations. Shown is
-the worst relative difference of the mean power in shells k = 1..Nyquist, in per cent. Samplers are told the spectrum
-of the mixture.
+With weights w_i(x, sigma) of the components D = sum_i w_i (mu_i + S_i / (S_i + sigma^2) (x - mu_i)) in Fourier space.
+The same starting noise is carried down by each sampler and, as the truth, by Heun's rule in 1999 evaluations. Shown
+is the worst relative difference of the mean power in shells k = 1..Nyquist, in per cent. Samplers are told the
+spectrum of the mixture.
 
     python tests/bench/bench_sampler_mixtures.py
 """
