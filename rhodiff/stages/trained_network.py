@@ -101,7 +101,8 @@ def load_network(
         gamma: exponent of an average that is put together from all checkpoints up to this one; None: a stored one.
 
     Raises:
-        DataError: if it belongs to another training, is damaged, or cannot make up that average.
+        DataError: if it belongs to another training, or is damaged.
+        ConfigError: if the checkpoints cannot make up that average.
     """
     model = restore_model(checkpoint.path, weights, device)
     if model.training_id != workspace.training_id:

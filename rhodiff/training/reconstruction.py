@@ -16,13 +16,13 @@ Reference: Karras et al. 2024, arXiv:2312.02696, section 3. What the averages we
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rhodiff.errors import DataError
+from rhodiff.errors import ConfigError, DataError
 from rhodiff.training.checkpoints import Checkpoint, read_checkpoint
 from rhodiff.training.state import AVERAGES
 
@@ -83,21 +83,22 @@ def reconstruct_average(snapshots: Sequence[Checkpoint], gamma: float) -> dict[s
         A state of the network; what is no floating-point number is the last checkpoint's.
 
     Raises:
-        DataError: if a checkpoint is damaged, or the averages there are cannot make up this one.
+        DataError: if the last checkpoint is damaged.
+        ConfigError: if one before it is, or the averages there are cannot make up this one.
     """
     last = read_checkpoint(snapshots[-1].path)
     gammas = last["experiment"]["training"]["ema_gamma"]
     stored = [Profile(own, checkpoint.iteration) for checkpoint in snapshots for own in gammas]
     found = combine_profiles(stored, Profile(gamma, snapshots[-1].iteration))
     if found.misfit > LARGEST_MISFIT:
-        raise DataError(
+        raise ConfigError(
             f"sampling.ema_gamma {gamma:g} cannot be made up from {len(snapshots)} checkpoints with averages of "
             f"gamma {gammas[0]:g} and {gammas[1]:g}: {found.misfit:.0%} of it would be missed, {LARGEST_MISFIT:.0%} "
             "are allowed. Take a value nearer to those, or train with more frequent checkpoints"
         )
     total = {name: torch.zeros_like(value, dtype=torch.float64) for name, value in last["ema"].items()}
     for checkpoint, pair in zip(snapshots, found.coefficients.reshape(-1, 2), strict=True):
-        content = read_checkpoint(checkpoint.path)
+        content = _read_snapshot(checkpoint)
         for part, coefficient in zip(AVERAGES, pair, strict=True):
             for name, value in content[part].items():
                 total[name] += float(coefficient) * value.double()
@@ -105,6 +106,16 @@ def reconstruct_average(snapshots: Sequence[Checkpoint], gamma: float) -> dict[s
         name: total[name].to(value.dtype) if value.is_floating_point() else value
         for name, value in last["ema"].items()
     }
+
+
+def _read_snapshot(checkpoint: Checkpoint) -> dict[str, Any]:
+    """One of the checkpoints; that it is damaged says nothing against the one that is sampled from."""
+    try:
+        return read_checkpoint(checkpoint.path)
+    except DataError as error:
+        raise ConfigError(
+            f"sampling.ema_gamma needs a checkpoint that cannot be read ({error}): restore it, or leave ema_gamma out"
+        ) from error
 
 
 def _product(one: Profile, other: Profile) -> float:

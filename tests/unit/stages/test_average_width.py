@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rhodiff.errors import ConfigError, DataError
+from rhodiff.errors import ConfigError
 from rhodiff.runtime.places import Place
 from rhodiff.stages.sample import sample_sweep
 from rhodiff.stages.sweep import sweep_cells
@@ -60,7 +60,7 @@ def test_identity_follows_the_checkpoints_that_the_average_is_made_of(two, chang
 
 def test_what_cannot_be_made_up_is_refused(two, changed):
     (last,) = find_checkpoints(two, "last", "")
-    with pytest.raises(DataError, match="ema_gamma 500 cannot be made up from 4 checkpoints"):
+    with pytest.raises(ConfigError, match="ema_gamma 500 cannot be made up from 4 checkpoints"):
         load_network(two, last, "ema", CPU, 500.0)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.integrate import quad
 
-from rhodiff.errors import DataError
+from rhodiff.errors import ConfigError
 from rhodiff.training.average import WeightAverage
 from rhodiff.training.checkpoints import CheckpointFolder
 from rhodiff.training.reconstruction import Profile, combine_profiles, reconstruct_average
@@ -139,5 +139,12 @@ def test_a_stored_exponent_gives_the_stored_weights(gamma, part, tmp_path):
 
 def test_what_the_checkpoints_cannot_make_up_is_refused(tmp_path):
     _, snapshots, _ = walk(tmp_path, STEPS)
-    with pytest.raises(DataError, match=r"ema_gamma 1 cannot be made up from 1 checkpoints .* more frequent"):
+    with pytest.raises(ConfigError, match=r"ema_gamma 1 cannot be made up from 1 checkpoints .* more frequent"):
         reconstruct_average(snapshots, 1.0)
+
+
+def test_a_damaged_checkpoint_on_the_way_is_named(tmp_path):
+    _, snapshots, _ = walk(tmp_path, 100)
+    snapshots[1].path.write_bytes(snapshots[1].path.read_bytes()[:-1])
+    with pytest.raises(ConfigError, match=r"step-00000200.*damaged.*leave ema_gamma out"):
+        reconstruct_average(snapshots, 9.0)
