@@ -70,6 +70,9 @@ class UNetSettings(Section):
     """Kernel of the first convolution."""
     stem_patch: Literal[1, 2, 4] = 1
     """Space-to-depth factor in front of the network (and back behind it): 2 computes at half resolution."""
+    coordinates: Annotated[int, Field(ge=0, le=16)] = 0
+    """Frequencies of the coordinate that the network is shown along each axis that does not wrap around, from half a
+    period over the axis on, each twice the one before; 0: it is not told where a cell is."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout inside the residual blocks."""
     conditioning: Conditioning = Conditioning()

@@ -65,6 +65,11 @@ def _build_unet(settings: UNetSettings, spec: FieldSpec, table: ConditioningTabl
         "circular": (True,) * spec.ndim,
         "zeros": (False,) * spec.ndim,
     }[settings.padding]
+    if settings.coordinates and all(periodic):
+        raise ConfigError(
+            f"model.coordinates is {settings.coordinates}, but the fields wrap around along all axes, where no place "
+            "is special: leave it out, or take padding 'zeros'"
+        )
     condition = None
     if table is not None and table.names:
         condition = build_condition_encoder(settings.conditioning, table, 4 * settings.width)

@@ -21,6 +21,7 @@ from rhodiff.errors import ConfigError
 from rhodiff.models.attention import build_attention
 from rhodiff.models.conditioning import ConditionEncoder
 from rhodiff.models.convolution import Convolution, Downsample, Upsample, depth_to_space, space_to_depth
+from rhodiff.models.coordinates import Coordinates
 from rhodiff.models.embedding import NoiseEmbedding
 from rhodiff.models.residual import ResidualBlock
 
@@ -125,7 +126,9 @@ class UNet(nn.Module):
         self.condition = condition
         self.noise = NoiseEmbedding(settings.width // 2, 4 * settings.width)
         patched = channels * settings.stem_patch ** len(periodic)
-        self.stem = Convolution(fields_shown * patched, settings.width, settings.stem_kernel, periodic)
+        self.coordinates = Coordinates(settings.coordinates, periodic)
+        shown = fields_shown * patched + self.coordinates.num_channels
+        self.stem = Convolution(shown, settings.width, settings.stem_kernel, periodic)
         widths = [settings.width * multiplier for multiplier in settings.multipliers]
         finer = [settings.width, *widths[:-1]]
         self.encoders = nn.ModuleList(self._encoder(i, finer[i], widths[i]) for i in range(len(widths)))
@@ -156,7 +159,7 @@ class UNet(nn.Module):
             ``[N, C, *space]``.
         """
         embedding = F.silu(self._embed(noise_label, parameters))
-        x = space_to_depth(x, self.settings.stem_patch)
+        x = self.coordinates(space_to_depth(x, self.settings.stem_patch))
         x = self.stem(x.contiguous(memory_format=MEMORY_FORMATS[len(self.periodic)]))
         kept = []
         for encoder in self.encoders:

@@ -204,3 +204,29 @@ def test_plugins_are_built_from_the_entry_point(monkeypatch):
         build_model(PluginModel(name="mine", options={"make": lambda spec: []}), spec_of(7))
     with pytest.raises(ConfigError, match=r"plug-in 'other' is not installed.*installed: mine"):
         build_model(PluginModel(name="other"), spec_of(7))
+
+
+def test_a_network_that_is_shown_coordinates_can_tell_places_apart_and_one_without_cannot():
+    inner = slice(24, 40)  # away from the edges, which zero padding shows to any network
+    for coordinates, differs in ((0, False), (3, True)):
+        model = awake(
+            build_model(small(coordinates=coordinates, middle_attention="none"), spec_of(64, periodic=False))
+        )
+        x, label = torch.zeros(1, 1, 64), torch.zeros(1)
+        out = model(x, label)[0, 0, inner]
+        steps = out[model.total_stride :] - out[: -model.total_stride]
+        assert (steps.abs().max() > 1e-4) == differs
+
+
+def test_coordinates_are_shown_along_axes_that_do_not_wrap_alone():
+    model = awake(build_model(small(coordinates=2), spec_of(8, 16, periodic=(True, False))))
+    x, label = torch.randn(1, 1, 8, 16), torch.zeros(1)
+    shift = model.total_stride
+    rolled = model(x.roll(shift, 2), label)
+    assert torch.allclose(rolled, model(x, label).roll(shift, 2), atol=1e-5)
+    assert not torch.allclose(model(x.roll(shift, 3), label), model(x, label).roll(shift, 3), atol=1e-3)
+
+
+def test_coordinates_of_a_field_that_wraps_everywhere_are_refused():
+    with pytest.raises(ConfigError, match="no place is special"):
+        build_model(small(coordinates=2), spec_of(16, 16))
