@@ -4,6 +4,8 @@ Beside the model stands the training spectrum whose parameters are nearest, in u
 that only remembers would give.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -67,7 +69,11 @@ def lines_section(workspace: Workspace, samples: FieldStore) -> tuple[tuple[Repo
         "nearest training field": compare_spectra(nearest, truth, **counted),
     }
     evaluation = workspace.experiment.evaluation
-    drawn = {"reach": settings.reach_bins, "resamples": evaluation.bootstrap, "seed": evaluation.seed}
+    drawn: dict[str, Any] = {
+        "reach": settings.reach_bins,
+        "resamples": evaluation.bootstrap,
+        "seed": evaluation.seed,
+    }
     summaries = {name: summarise_lines(one, store.group[truths], **drawn) for name, one in found.items()}
     scores = np.array([np.mean(np.minimum(np.abs(one.offsets), settings.reach_bins)) for one in found["generated"]])
     order = np.argsort(scores, kind="stable")
