@@ -68,7 +68,7 @@ def report_lines(pairs: Sequence[SpectraPair], spec: FieldSpec) -> ReportFigure:
             axes.set_ylim(-1.25, 1.25)
             mark_axes(axes)
             columns |= {f"truth {number + 1}": pair.truth, f"generated {number + 1}": pair.generated}
-        figure.axes[0].legend(loc="upper right", ncols=2)
+        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
         figure.axes[-1].set_xlabel(place_name)
         figure.supylabel("over the highest line of the truth", fontsize=9)
     caption = (
