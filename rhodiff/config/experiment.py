@@ -14,6 +14,7 @@ from rhodiff.config.resources import Jobs
 from rhodiff.config.sampling import Sampling
 from rhodiff.config.section import Section
 from rhodiff.config.sequence import SequenceSettings
+from rhodiff.config.spectral_lines import LinesSettings
 from rhodiff.config.training import Training
 
 __all__ = ["Experiment", "Paths", "Report", "Runtime"]
@@ -52,6 +53,9 @@ class Report(Section):
     sequence: SequenceSettings | None = None
     """Generated fields beside those they are to be, along one parameter; null: none. For models that are conditioned,
     with ``sampling.conditions: reference``."""
+    lines: LinesSettings | None = None
+    """Generated spectra against true ones line by line (1D); null: none. ``{}`` takes the defaults. For the same
+    models as ``sequence``."""
 
 
 class Experiment(Section):

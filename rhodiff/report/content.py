@@ -163,6 +163,8 @@ class ReportContent:
         trajectory: denoised estimates along the sampling.
         sequence: generated fields beside those that they are to be, along one parameter.
         sequence_numbers: headline numbers of these.
+        lines: generated spectra against true ones, line by line.
+        lines_numbers: headline numbers of these.
         denoising: noisy fields of the data, denoised.
         denoising_numbers: headline numbers of these.
         data: provenance of the data: source, split, conventions, references.
@@ -194,6 +196,8 @@ class ReportContent:
     trajectory: tuple[ReportFigure, ...] = ()
     sequence: tuple[ReportFigure, ...] = ()
     sequence_numbers: tuple[Fact, ...] = ()
+    lines: tuple[ReportFigure, ...] = ()
+    lines_numbers: tuple[Fact, ...] = ()
     denoising: tuple[ReportFigure, ...] = ()
     denoising_numbers: tuple[Fact, ...] = ()
     data: tuple[Fact, ...] = ()

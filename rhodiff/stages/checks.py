@@ -13,6 +13,7 @@ from rhodiff.models.unet import check_shape
 from rhodiff.runtime.devices import resolve_device
 from rhodiff.stages.denoise import check_denoising
 from rhodiff.stages.prepare import checked_split
+from rhodiff.stages.report_lines import check_lines
 from rhodiff.stages.sequence_pairs import check_sequence
 from rhodiff.stages.sweep import check_sweep
 from rhodiff.stages.workspace import Workspace
@@ -29,7 +30,7 @@ def check_experiment(workspace: Workspace) -> None:
     Raises:
         ConfigError: if the network cannot halve the fields, an augmentation does not suit them, a parameter is
             unknown, a part of the split stays empty, the sweep asks for what no sampler can do, fields of several
-            channels are to be denoised, or the report's sequence cannot be made.
+            channels are to be denoised, or the report's sequence or lines cannot be made.
     """
     experiment, spec = workspace.experiment, workspace.source.spec
     if isinstance(experiment.model, UNetSettings):
@@ -39,6 +40,7 @@ def check_experiment(workspace: Workspace) -> None:
     check_sweep(workspace)
     check_denoising(workspace)
     check_sequence(workspace)
+    check_lines(workspace)
 
 
 def check_environment(workspace: Workspace) -> None:

@@ -23,7 +23,7 @@ from rhodiff.store.field_store import FieldStore
 from rhodiff.store.reader import FieldReader, read_fields
 from rhodiff.store.spec import FieldSpec
 
-__all__ = ["PairedFields", "pair_fields"]
+__all__ = ["PairedFields", "matched_pairs", "pair_fields"]
 
 Indices = NDArray[np.int64]
 Fields = NDArray[np.float64]
@@ -100,6 +100,21 @@ class PairedFields:
         return fields
 
 
+def matched_pairs(workspace: Workspace, samples: FieldStore) -> tuple[Indices, Indices]:
+    """Reference fields, and the first valid sample at the parameters of each.
+
+    Args:
+        workspace: the experiment.
+        samples: store of a cell whose samples have the parameters of reference fields.
+
+    Returns:
+        Indices in the data set and in the store, ``[pair]`` each.
+    """
+    kept = np.flatnonzero(samples.valid)
+    truths, first = np.unique(matched_indices(workspace, samples.num_fields)[kept], return_index=True)
+    return truths, kept[first]
+
+
 def pair_fields(workspace: Workspace, samples: FieldStore, settings: SequenceSettings) -> PairedFields:
     """The pairs of a cell of the sweep whose samples have the parameters of reference fields.
 
@@ -108,15 +123,14 @@ def pair_fields(workspace: Workspace, samples: FieldStore, settings: SequenceSet
         samples: store of the cell.
         settings: of the sequence.
     """
-    store, kept = workspace.store, np.flatnonzero(samples.valid)
-    truths, first = np.unique(matched_indices(workspace, samples.num_fields)[kept], return_index=True)
-    training = store.indices(TRAIN)
+    store, training = workspace.store, workspace.store.indices(TRAIN)
+    truths, matching = matched_pairs(workspace, samples)
     column = [parameter.name for parameter in store.parameter_info].index(settings.neighbour_parameter)
     return PairedFields(
         parameters=store.parameters[truths],
         groups=store.group[truths],
         truths=truths,
-        samples=kept[first],
+        samples=matching,
         training=training,
         neighbours=find_neighbours(store.parameters[truths], store.parameters[training], column),
         space=ComparisonSpace(workspace, prefer_physical=True),

@@ -67,17 +67,8 @@ def check_sequence(workspace: Workspace) -> None:
     settings, experiment = workspace.experiment.report.sequence, workspace.experiment
     if settings is None:
         return
+    require_paired_samples(workspace, "report.sequence")
     told = experiment.model.conditioning.parameters
-    if not told:
-        raise ConfigError(
-            "report.sequence needs a network that is told parameters: set model.conditioning.parameters, or leave "
-            "report.sequence out"
-        )
-    if experiment.sampling.conditions != "reference":
-        raise ConfigError(
-            "report.sequence needs sampling.conditions 'reference', which makes each sample at the parameters of a "
-            "reference field that it can be compared with; here it is a list of conditions"
-        )
     known = [parameter.name for parameter in workspace.source.parameters]
     _require_known("report.sequence.along", settings.along, list(told))
     for name in settings.at:
@@ -88,6 +79,28 @@ def check_sequence(workspace: Workspace) -> None:
     ndim = workspace.source.spec.ndim
     if settings.separation is not None and ndim != 2:
         raise ConfigError(f"report.sequence.separation is one of images (2D), the fields have {ndim} dimensions")
+
+
+def require_paired_samples(workspace: Workspace, key: str) -> None:
+    """Refuse an experiment whose samples are not at the parameters of reference fields.
+
+    Args:
+        workspace: the experiment.
+        key: key path of what needs them, for the error.
+
+    Raises:
+        ConfigError: if the network is told no parameters, or the sweep has conditions of its own.
+    """
+    experiment = workspace.experiment
+    if not experiment.model.conditioning.parameters:
+        raise ConfigError(
+            f"{key} needs a network that is told parameters: set model.conditioning.parameters, or leave {key} out"
+        )
+    if experiment.sampling.conditions != "reference":
+        raise ConfigError(
+            f"{key} needs sampling.conditions 'reference', which makes each sample at the parameters of a reference "
+            "field that it can be compared with; here it is a list of conditions"
+        )
 
 
 def _require_known(key: str, name: str, known: list[str]) -> None:
