@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rhodiff.errors import EnvironmentLacksError, RunBusyError, StoppedEarly
@@ -23,6 +23,7 @@ from rhodiff.simulation.initial_conditions import MergerPoint
 from rhodiff.simulation.snapshot import Snapshot
 from rhodiff.simulation.snapshot_files import find_rank_files, read_snapshot, read_snapshot_ranks, snapshot_bytes
 from rhodiff.simulation.units import SMALLEST_STEP, TIME_MYR
+from rhodiff.simulation.validation import ValidationReport
 from rhodiff.store.files import StorageError, storage_errors
 from rhodiff.store.journal import utc_now
 from rhodiff.store.locks import hold_lock
@@ -153,22 +154,10 @@ class Simulator:
             report = engine.run(path, work, watch)
             task.keep(folder, self._snapshots(work))
             folder.keep_log(work / LOG, folder.log)
-        record = SimulationRecord(
-            key=task.key,
-            status="done",
-            point=asdict(task.point),
-            engine=engine.identity,
-            command=engine.describe_command(path, work),
-            time_step=time_step,
-            attempts=number,
-            energy_error=report.energy_error,
-            drift_kpc=report.drift_kpc,
+        record = replace(
+            self._describe(task, engine, path, report, number),
             wall_s=watch.wall_s,
             steps=watch.steps,
-            threads=self._place.threads,
-            num_particles=read_snapshot(path).num_particles,
-            host=socket.gethostname(),
-            created=utc_now(),
             files=folder.checksums(),
         )
         folder.write_record(record)
@@ -181,22 +170,9 @@ class Simulator:
         """Record that a point failed for good."""
         work, engine = self._place.work_folder(task.key, time_step), self._engine(time_step)
         report = engine.validate(work / INITIAL, work)
-        record = SimulationRecord(
-            key=task.key,
+        record = replace(
+            self._describe(task, engine, work / INITIAL, report, 2),
             status="failed",
-            point=asdict(task.point),
-            engine=engine.identity,
-            command=engine.describe_command(work / INITIAL, work),
-            time_step=time_step,
-            attempts=2,
-            energy_error=report.energy_error,
-            drift_kpc=report.drift_kpc,
-            wall_s=float("nan"),
-            steps=0,
-            threads=self._place.threads,
-            num_particles=read_snapshot(work / INITIAL).num_particles,
-            host=socket.gethostname(),
-            created=utc_now(),
             reason=error.reasons[0],
             message=str(error),
             log=folder.failed_log(2).name,
@@ -204,6 +180,28 @@ class Simulator:
         folder.write_record(record)
         self._clear(folder, time_step)
         return record
+
+    def _describe(
+        self, task: Task, engine: Engine, initial: Path, report: ValidationReport, attempts: int
+    ) -> SimulationRecord:
+        """What is told of every simulation, whatever became of it; times and results are the caller's to add."""
+        return SimulationRecord(
+            key=task.key,
+            status="done",
+            point=asdict(task.point),
+            engine=engine.identity,
+            command=engine.describe_command(initial, initial.parent),
+            time_step=engine.settings.time_step,
+            attempts=attempts,
+            energy_error=report.energy_error,
+            drift_kpc=report.drift_kpc,
+            wall_s=float("nan"),
+            steps=0,
+            threads=self._place.threads,
+            num_particles=read_snapshot(initial).num_particles,
+            host=socket.gethostname(),
+            created=utc_now(),
+        )
 
     def _snapshots(self, work: Path) -> Iterator[Snapshot]:
         """Those that are kept, one by one."""
