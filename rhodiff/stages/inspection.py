@@ -141,14 +141,14 @@ def repair(inspected: Inspected, observer: Observer, *, failed: bool = False) ->
     if not faults:
         return faults
     workspace = _workspace_of(inspected, observer) if inspected.is_data_set else None
-    if failed and workspace is not None:
-        workspace.source.forget_failures()
     for fault in faults:
         if fault.shard is None and read_marker(fault.marker) is not None:
             raise DataError(
                 f"{inspected.store.path} cannot be repaired: {fault.reason}, which all shards depend on. Remove the "
                 "folder and run 'rhodiff-hpc run prepare'"
             )
+    if failed and workspace is not None:
+        workspace.source.forget_failures()
     for fault in faults:
         fault.marker.unlink(missing_ok=True)
     if workspace is not None and inspected.done is not None:
