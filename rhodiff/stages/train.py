@@ -26,6 +26,7 @@ from rhodiff.runtime.progress import Silent
 from rhodiff.runtime.stopping import listen_for_stop
 from rhodiff.runtime.streams import address
 from rhodiff.sources.source import TRAIN
+from rhodiff.stages.asked_conditions import check_conditions
 from rhodiff.stages.sheets import write_sheet
 from rhodiff.stages.training_data import conditions_of, fitted_transform, open_training_reader, training_spectrum
 from rhodiff.stages.workspace import Workspace
@@ -75,6 +76,7 @@ def train(workspace: Workspace, place: Place) -> Checkpoint:
     configure_torch(runtime.threads, place.processes_here, deterministic=runtime.deterministic)
     checkpoints = CheckpointFolder(workspace.run_folder.checkpoints)
     store = workspace.store  # before anything is written, the data must be there
+    check_conditions(workspace)
     with join_processes(place, device) as processes, _training_lock(workspace, processes):
         found = _find_start(workspace, checkpoints, processes)
         if found is not None and found[0].iteration == settings.iterations:
@@ -221,6 +223,7 @@ def _build_parts(workspace: Workspace, store: FieldStore, processes: Processes) 
         order=SampleOrder(experiment.seed, len(train_split), experiment.training.batch_size),
         seed=experiment.seed,
         device=processes.device,
+        condition_dropout=experiment.model.conditioning.dropout,
     )
     return _Parts(
         network=build_network(workspace, table).to(processes.device),
