@@ -9,6 +9,7 @@ from rhodiff.config.denoising import Denoising
 from rhodiff.config.diffusion import DiffusionSettings, EdmSettings
 from rhodiff.config.evaluation import Evaluation
 from rhodiff.config.fields import Data, Fields, MinMax, Standardise
+from rhodiff.config.harmonics_report import HarmonicsReport
 from rhodiff.config.model import ModelSettings, PluginModel, UNetSettings
 from rhodiff.config.resources import Jobs
 from rhodiff.config.sampling import Sampling
@@ -56,6 +57,9 @@ class Report(Section):
     lines: LinesSettings | None = None
     """Generated spectra against true ones line by line (1D); null: none. ``{}`` takes the defaults. For the same
     models as ``sequence``."""
+    harmonics: HarmonicsReport | None = None
+    """Generated harmonics against the true ones, for each (l, m); null: none. ``{}`` takes the defaults. For source
+    ``harmonics`` and models that are told ``l`` and ``m``."""
 
 
 class Experiment(Section):

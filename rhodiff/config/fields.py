@@ -11,6 +11,7 @@ __all__ = [
     "Asinh",
     "Data",
     "Fields",
+    "Gaussianise",
     "Log10",
     "MinMax",
     "Power",
@@ -98,6 +99,19 @@ class Standardise(Section):
     kind: Literal["standardise"] = "standardise"
 
 
+class Gaussianise(Section):
+    """y = standard normal score of x among the values of the training split, by channel: single cells become normal.
+
+    A smooth increasing curve through exact quantiles, straight beyond the outermost; exactly invertible.
+    """
+
+    kind: Literal["gaussianise"] = "gaussianise"
+    num_knots: Annotated[int, Field(ge=5)] = 33
+    """Quantiles that the curve goes through, equally spaced in y."""
+    tail_count: Annotated[int, Field(ge=2)] = 100
+    """Values of the training split beyond each outermost knot (at most 1 % of them), where the curve is straight."""
+
+
 class MinMax(Section):
     """y = low + (high - low) (x - min) / (max - min)."""
 
@@ -117,7 +131,7 @@ class MinMax(Section):
         return self
 
 
-TransformStep = Annotated[Log10 | Asinh | Power | Standardise | MinMax, Field(discriminator="kind")]
+TransformStep = Annotated[Log10 | Asinh | Power | Standardise | MinMax | Gaussianise, Field(discriminator="kind")]
 
 
 class Fields(Section):

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from rhodiff.config.constraints import Constraints
 from rhodiff.config.section import Neutral, Operational, Section
 
 __all__ = ["SamplerSteps", "Sampling"]
@@ -63,6 +64,8 @@ class Sampling(Section):
     ema_gamma: Annotated[float, Field(gt=0)] | None = None
     """Exponent of the averaged weights, put together from all checkpoints up to the sampled one, where the training
     kept two averages; None: as trained, the first of two."""
+    constraints: Constraints = Constraints()
+    """Positivity and total mass of the generated fields."""
     trajectory: Annotated[int, Field(ge=0)] = 0
     """Intermediate denoised estimates kept with each sample, evenly over the evaluations; 0: none."""
     micro_batch: Count = 16

@@ -4,6 +4,7 @@
     asinh        y = asinh(x / scale)                       x = scale sinh(y)
     power        y = sign(x) |x|^p                          x = sign(y) |y|^(1/p)
     standardise  y = (x - mean) / std                       x = mean + std y
+    gaussianise  y = normal score of x                      see rhodiff.fields.gaussianisation
     min_max      y = low + (high - low) (x - a) / (b - a)   x = a + (b - a) (y - low) / (high - low)
 
 A step is its settings (:mod:`rhodiff.config.fields`) with the constants that were fitted, so it is stored as one JSON

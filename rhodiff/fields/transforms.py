@@ -25,9 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from rhodiff.config.fields import Asinh, Log10, MinMax, Power, Standardise, TransformStep
+from rhodiff.config.fields import Asinh, Gaussianise, Log10, MinMax, Power, Standardise, TransformStep
 from rhodiff.config.section import Section
 from rhodiff.errors import DataError
+from rhodiff.fields.gaussianisation import GaussianiseStep, fit_gaussianisation
 from rhodiff.fields.moments import RunningMoments
 from rhodiff.fields.steps import (
     AsinhStep,
@@ -44,7 +45,7 @@ __all__ = ["Batches", "Transform", "fit_transform"]
 Batches = Callable[[], Iterable[NDArray[np.float32]]]
 """Called once a pass: the fields of the training split, ``[n, C, *space]`` a batch, in any order."""
 
-FittedStep = LogStep | AsinhStep | PowerStep | StandardiseStep | SetMinMaxStep | ImageMinMaxStep
+FittedStep = LogStep | AsinhStep | PowerStep | StandardiseStep | SetMinMaxStep | ImageMinMaxStep | GaussianiseStep
 
 
 class Transform(Section):
@@ -155,7 +156,7 @@ class Transform(Section):
         """
         label, unit = spec.name, spec.unit
         for step in self.steps:
-            if isinstance(step, Log10 | Asinh | Power) and ", " in label:
+            if isinstance(step, Log10 | Asinh | Power | Gaussianise) and ", " in label:
                 label = f"[{label}]"
             label, unit = step.describe(label, unit)
         return f"{label} / {unit}" if unit else label
@@ -212,8 +213,9 @@ class Transform(Section):
 def fit_transform(steps: Sequence[TransformStep], batches: Batches) -> Transform:
     """Fit the constants of a chain of steps.
 
-    Each step that needs constants (standardise, min-max by set) takes one pass. If a step with a limited domain
-    comes after the last of those, one more pass checks it, so that the error comes before training does.
+    Each step that needs constants (standardise, min-max by set) takes one pass, gaussianise two. If a step
+    with a limited domain comes after the last of those, one more pass checks it, so that the error comes before
+    training does.
 
     Args:
         steps: settings, in the order towards the network.
@@ -229,7 +231,7 @@ def fit_transform(steps: Sequence[TransformStep], batches: Batches) -> Transform
     num_checked = 0
     for rank, settings in enumerate(steps, 1):
         if _needs_constants(settings):
-            step = _with_constants(settings, _gather(fitted, batches))
+            step = _with_constants(settings, fitted, batches)
             num_checked = rank
         else:
             step = _without_constants(settings)
@@ -240,7 +242,8 @@ def fit_transform(steps: Sequence[TransformStep], batches: Batches) -> Transform
 
 
 def _needs_constants(settings: TransformStep) -> bool:
-    return isinstance(settings, Standardise) or (isinstance(settings, MinMax) and settings.scope == "set")
+    by_set = isinstance(settings, MinMax) and settings.scope == "set"
+    return isinstance(settings, Standardise | Gaussianise) or by_set
 
 
 def _gather(transform: Transform, batches: Batches) -> RunningMoments:
@@ -253,7 +256,10 @@ def _gather(transform: Transform, batches: Batches) -> RunningMoments:
     return moments
 
 
-def _with_constants(settings: TransformStep, moments: RunningMoments) -> FittedStep:
+def _with_constants(settings: TransformStep, before: Transform, batches: Batches) -> FittedStep:
+    if isinstance(settings, Gaussianise):
+        return fit_gaussianisation(settings, lambda: (before._forward64(batch) for batch in batches()))
+    moments = _gather(before, batches)
     constant = np.flatnonzero(moments.minimum == moments.maximum)
     if len(constant):
         raise DataError(

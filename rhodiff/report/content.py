@@ -7,6 +7,7 @@ formatted by the document.
 from dataclasses import dataclass, fields
 
 from rhodiff.report.encoding import Pictures
+from rhodiff.report.harmonic_rows import HarmonicRow
 from rhodiff.report.ranking import RankingTable
 from rhodiff.statistics.estimate import Estimate
 
@@ -167,6 +168,9 @@ class ReportContent:
         sequence_numbers: headline numbers of these.
         lines: generated spectra against true ones, line by line.
         lines_numbers: headline numbers of these.
+        harmonics: generated harmonics against the true ones.
+        harmonics_numbers: headline numbers of these.
+        harmonics_rows: scores of each (l, m).
         denoising: noisy fields of the data, denoised.
         denoising_numbers: headline numbers of these.
         data: provenance of the data: source, split, conventions, references.
@@ -200,6 +204,9 @@ class ReportContent:
     sequence_numbers: tuple[Fact, ...] = ()
     lines: tuple[ReportFigure, ...] = ()
     lines_numbers: tuple[Fact, ...] = ()
+    harmonics: tuple[ReportFigure, ...] = ()
+    harmonics_numbers: tuple[Fact, ...] = ()
+    harmonics_rows: tuple[HarmonicRow, ...] = ()
     denoising: tuple[ReportFigure, ...] = ()
     denoising_numbers: tuple[Fact, ...] = ()
     data: tuple[Fact, ...] = ()

@@ -148,17 +148,27 @@ class Harmonics(Source):
         """Evaluate a range of fields."""
         assert 0 <= start <= stop <= self.num_fields, f"fields {start}:{stop} are not within {self.num_fields}"
         pairs = [self._pairs[index % len(self._pairs)] for index in range(start, stop)]
-        volumes = {pair: self._volume(*pair) for pair in dict.fromkeys(pairs)}
+        volumes = {pair: self.volume(*pair) for pair in dict.fromkeys(pairs)}
         fields = np.empty((stop - start, *self.spec.field_shape), dtype=np.float32)
         for row, pair in enumerate(pairs):
             fields[row, 0] = self._amplitude(start + row) * volumes[pair]
         parameters = np.array(pairs, dtype=np.float64).reshape(-1, 2)
         return FieldBatch(fields, parameters, np.ones(stop - start, dtype=np.bool_))
 
-    def _volume(self, l: int, m: int) -> Array:  # noqa: E741
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """All (l, m) of the set, by degree and order."""
+        return tuple(self._pairs)
+
+    def evaluate(self, l: int, m: int, x: Array, y: Array, z: Array) -> Array:  # noqa: E741
+        """The harmonic of the set's form in some directions; arguments like :func:`evaluate_harmonic`."""
+        evaluate = evaluate_harmonic if self._settings.form == "tesseral" else evaluate_paper_harmonic
+        return evaluate(l, m, x, y, z)
+
+    def volume(self, l: int, m: int) -> Array:  # noqa: E741
+        """The volume of amplitude one that (l, m) stands for, float64 ``[size, size, size]``."""
         settings = self._settings
-        make = real_harmonic if settings.form == "tesseral" else paper_harmonic
-        volume = make(l, m, settings.size)
+        volume = self.evaluate(l, m, *_cell_centres(settings.size))
         if settings.radial_width is None:
             return volume
         squared_radius = sum(np.square(axis) for axis in _cell_centres(settings.size))

@@ -16,6 +16,7 @@ from rhodiff.stages.denoised_block import block_arrays
 from rhodiff.stages.evaluate import evaluation_tasks
 from rhodiff.stages.observation import require_denoising
 from rhodiff.stages.prepare import checked_split, missing_shards, shard_length
+from rhodiff.stages.report_harmonics import check_harmonics
 from rhodiff.stages.report_lines import check_lines
 from rhodiff.stages.sample import sample_tasks
 from rhodiff.stages.sequence_pairs import check_sequence
@@ -33,8 +34,8 @@ KNOWN_ARRAYS = 5
 """Arrays of denoised fields that are written with the metadata, each with a file of its own."""
 MOST_FUNCTIONALS = 4
 """Minkowski functionals of a field in 3D; fewer in 1D and 2D."""
-MOST_FIGURES, OTHER_FIGURES, DENOISED_FIGURES, SEQUENCE_FIGURES, LINE_FIGURES, FORMATS = 3, 3, 5, 3, 2, 4
-"""Of a report: figures of a statistic, of none, of denoised fields, of a sequence, of lines, and files of each."""
+MOST_FIGURES, OTHER_FIGURES, DENOISED_FIGURES, SEQUENCE_FIGURES, PAIR_FIGURES, FORMATS = 3, 3, 5, 3, 2, 4
+"""Of a report: figures of a statistic, of none, of denoised fields, a sequence, lines or harmonics; files of each."""
 
 FILES_PER_RUN = 10
 """Configuration, environment, journal, metrics, event files and the fitted transform, in round numbers."""
@@ -273,6 +274,7 @@ def _num_denoised(workspace: Workspace) -> int:
 def _plan_report(workspace: Workspace) -> StagePlan:
     check_sequence(workspace)
     check_lines(workspace)
+    check_harmonics(workspace)
     experiment = workspace.experiment
     conditions = 1 if experiment.sampling.conditions == "reference" else len(experiment.sampling.conditions)
     of_channel = 2 + MOST_FIGURES * len(experiment.evaluation.statistics) + conditions
@@ -281,7 +283,7 @@ def _plan_report(workspace: Workspace) -> StagePlan:
         figures += DENOISED_FIGURES
     if (sequence := experiment.report.sequence) is not None:
         figures += SEQUENCE_FIGURES + (sequence.separation is not None)
-    if experiment.report.lines is not None:
-        figures += LINE_FIGURES
+    wanted = (experiment.report.lines, experiment.report.harmonics)
+    figures += PAIR_FIGURES * sum(one is not None for one in wanted)
     files = 2 + FORMATS * figures  # the page, the selection
     return StagePlan("report", str(workspace.run_folder.report.parent), 1, 0, files, 0)

@@ -31,6 +31,7 @@ from rhodiff.stages.report_curves import (
 from rhodiff.stages.report_denoising import denoising_figures, denoising_numbers, denoising_warnings
 from rhodiff.stages.report_facts import cost_facts, data_facts, environment_facts
 from rhodiff.stages.report_files import WrittenReport, write_report_files
+from rhodiff.stages.report_harmonics import harmonics_section
 from rhodiff.stages.report_lines import lines_section
 from rhodiff.stages.report_pictures import sample_figures, training_figures, trajectory_figures
 from rhodiff.stages.report_selection import (
@@ -92,6 +93,7 @@ def _content(
     sizes = next(iter(shown.found.bins.values())).sizes
     sequence, sequence_numbers = sequence_section(workspace, samples)
     lines, lines_numbers = lines_section(workspace, samples)
+    harmonics, harmonics_numbers, harmonics_rows = harmonics_section(workspace, samples)
     return ReportContent(
         title=workspace.experiment.report.title or workspace.experiment.name,
         summary=_summary(workspace, cell),
@@ -123,6 +125,9 @@ def _content(
         sequence_numbers=sequence_numbers,
         lines=lines,
         lines_numbers=lines_numbers,
+        harmonics=harmonics,
+        harmonics_numbers=harmonics_numbers,
+        harmonics_rows=harmonics_rows,
         denoising=denoising_figures(workspace),
         denoising_numbers=denoising_numbers(workspace),
         data=data_facts(workspace),

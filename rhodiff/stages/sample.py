@@ -15,6 +15,7 @@ from rhodiff.runtime.devices import configure_torch, resolve_device
 from rhodiff.runtime.places import Place
 from rhodiff.runtime.stopping import listen_for_stop
 from rhodiff.stages.asked_conditions import check_conditions
+from rhodiff.stages.constrained import Constrainer
 from rhodiff.stages.generation import Generated, generate, kept_steps, plan_sampler
 from rhodiff.stages.parts import WHOLE, Part
 from rhodiff.stages.reference import is_matched, matched_indices
@@ -125,17 +126,11 @@ def _run_task(workspace: Workspace, task: SampleTask, model: RestoredModel) -> N
     start, stop = shard_range(task.shard, settings.num_samples, settings.shard_length)
     parameters = _conditions(workspace, task.cell, model)[start:stop]
     began, began_cpu = time.perf_counter(), time.process_time()
-    batches = [
-        generate(
-            model,
-            task.cell,
-            parameters[first : first + settings.micro_batch],
-            start + first,
-            settings.micro_batch,
-            settings.trajectory,
-        )
-        for first in range(0, stop - start, settings.micro_batch)
-    ]
+    constrainer, batches = Constrainer.of(workspace, model), []
+    for first in range(0, stop - start, settings.micro_batch):
+        told = parameters[first : first + settings.micro_batch]
+        made = generate(model, task.cell, told, start + first, settings.micro_batch, settings.trajectory)
+        batches.append(constrainer.apply(made, told))
     valid = np.concatenate([batch.valid for batch in batches])
     files = write_shard(
         store,
@@ -203,6 +198,7 @@ def _create_store(workspace: Workspace, cell: Cell, model: RestoredModel) -> Non
             "outside_range": departed_vectors(model.table, _conditions(workspace, cell, model)),
             "space": "physical" if model.transform.invertible_for_generated else "comparison",
             "transform": model.transform.to_record(),
+            "constraints": Constrainer.of(workspace, model).to_record(),
             "trajectory_sigma": _trajectory_levels(plan, settings.trajectory),
         },
         extra_axis=("step", settings.trajectory) if settings.trajectory else None,

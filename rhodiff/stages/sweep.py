@@ -17,6 +17,7 @@ from rhodiff.diffusion.sampling import SAMPLERS
 from rhodiff.diffusion.schedules import ddpm_levels
 from rhodiff.errors import ConfigError, DataError
 from rhodiff.models.conditioning import ConditioningTable
+from rhodiff.stages.constraint_checks import check_constraints
 from rhodiff.stages.sampler_plan import check_steps
 from rhodiff.stages.trained_network import find_checkpoints, find_snapshots
 from rhodiff.stages.workspace import Workspace
@@ -79,9 +80,11 @@ def check_sweep(workspace: Workspace) -> None:
     """Refuse a sweep that cannot run, before anything is computed.
 
     Raises:
-        ConfigError: for an unknown sampler, impossible evaluations, or conditions without a value for a parameter.
+        ConfigError: for an unknown sampler, impossible evaluations, constraints that cannot be kept, or conditions
+            without a value for a parameter.
     """
     settings, conditioning = workspace.experiment.sampling, workspace.experiment.model.conditioning
+    check_constraints(workspace)
     _tell_of_guidance(workspace, settings.guidance)
     for sampler, evaluations in product(settings.samplers, settings.evaluations):
         steps = _check_sampler(sampler, evaluations, settings.steps, workspace.experiment.diffusion)
