@@ -71,12 +71,12 @@ def train(workspace: Workspace, place: Place) -> Checkpoint:
         RunBusyError: if another training works on this run.
         DataError: if the data are not prepared, or data or checkpoint are another experiment's.
     """
+    check_conditions(workspace)
     runtime, settings = workspace.experiment.runtime, workspace.experiment.training
     device = resolve_device(runtime.device, place.local_rank)
     configure_torch(runtime.threads, place.processes_here, deterministic=runtime.deterministic)
     checkpoints = CheckpointFolder(workspace.run_folder.checkpoints)
     store = workspace.store  # before anything is written, the data must be there
-    check_conditions(workspace)
     with join_processes(place, device) as processes, _training_lock(workspace, processes):
         found = _find_start(workspace, checkpoints, processes)
         if found is not None and found[0].iteration == settings.iterations:
