@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from rhodiff.errors import DataError
 from rhodiff.models.conditioning import ConditioningTable
+from rhodiff.models.trained_range import departed_vectors
 from rhodiff.runtime.devices import configure_torch, resolve_device
 from rhodiff.runtime.places import Place
 from rhodiff.runtime.stopping import listen_for_stop
+from rhodiff.stages.asked_conditions import check_conditions
 from rhodiff.stages.constrained import Constrainer
 from rhodiff.stages.generation import Generated, generate, kept_steps, plan_sampler
 from rhodiff.stages.parts import WHOLE, Part
@@ -66,6 +68,7 @@ def sample_sweep(
         StoppedEarly: after a stop signal, with the shard at hand finished.
     """
     check_sweep(workspace)
+    check_conditions(workspace)
     runtime = workspace.experiment.runtime
     threads = workspace.experiment.sampling.threads or runtime.threads
     configure_torch(threads, place.processes_here, deterministic=runtime.deterministic)
@@ -184,12 +187,15 @@ def _create_store(workspace: Workspace, cell: Cell, model: RestoredModel) -> Non
             "weights_digest": cell.checkpoint.digest,
             "sampler": cell.sampler,
             "evaluations": cell.evaluations,
+            "guidance": cell.guidance,
             "sigma_min": plan.range.sigma_min,
             "sigma_max": plan.range.sigma_max,
             "seed": cell.seed,
             "device": _device_type(model),
             "threads": torch.get_num_threads(),
             "condition": dict(cell.condition) if cell.condition is not None else None,
+            "trained_range": {name: list(ends) for name, ends in model.table.ranges.items()},
+            "outside_range": departed_vectors(model.table, _conditions(workspace, cell, model)),
             "space": "physical" if model.transform.invertible_for_generated else "comparison",
             "transform": model.transform.to_record(),
             "constraints": Constrainer.of(workspace, model).to_record(),
