@@ -19,7 +19,6 @@ from rhodiff.report.harmonics import (
 )
 from rhodiff.sources.harmonics import Harmonics
 from rhodiff.stages.comparison_space import ComparisonSpace
-from rhodiff.stages.sequence_pairs import require_paired_samples
 from rhodiff.stages.workspace import Workspace
 from rhodiff.statistics.template_match import TemplateMatch, equal_templates, match_templates
 from rhodiff.store.field_store import FieldStore
@@ -38,8 +37,8 @@ def check_harmonics(workspace: Workspace) -> None:
     """Refuse harmonics that cannot be compared, before anything is computed.
 
     Raises:
-        ConfigError: if the source makes none, the network is not told l and m, the sweep has conditions of its own,
-            or the harmonic to be shown is not in the set.
+        ConfigError: if the source makes none, the network is not told l and m, or the harmonic to be shown is
+            not in the set.
     """
     settings, experiment = workspace.experiment.report.harmonics, workspace.experiment
     if settings is None:
@@ -50,7 +49,6 @@ def check_harmonics(workspace: Workspace) -> None:
             f"report.harmonics needs data.source.kind 'harmonics', here it is '{experiment.data.source.kind}': "
             "leave it out"
         )
-    require_paired_samples(workspace, "report.harmonics")
     told = experiment.model.conditioning.parameters
     if not {"l", "m"} <= set(told):
         raise ConfigError(

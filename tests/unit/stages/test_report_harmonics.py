@@ -102,9 +102,8 @@ def test_without_the_setting_there_is_no_section(run):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["model.conditioning.parameters=[]"], r"report\.harmonics needs a network that is told parameters"),
+        (["model.conditioning.parameters=[]"], r"told l and m; model\.conditioning\.parameters is \[\]"),
         (["model.conditioning.parameters=[l]"], r"told l and m; model\.conditioning\.parameters is \['l'\]"),
-        (["sampling.conditions=[{l: 1, m: 0}]"], r"report\.harmonics needs sampling\.conditions 'reference'"),
         (["report.harmonics.degree=2"], r"shows l = 2, m = -1, but the data has l = 0 to 1"),
         (["report.harmonics.order=2"], r"no order m = 2 of degree l = 1"),
         (
