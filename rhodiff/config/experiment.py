@@ -109,10 +109,10 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _sections_agree(self) -> "Experiment":
         per_image = any(isinstance(s, MinMax) and s.scope == "image" for s in self.fields.transform)
-        if per_image and self.evaluation.space == "physical":
+        if per_image and self.evaluation.space != "transformed":
             raise ValueError(
-                "evaluation.space 'physical' needs a transform that can be undone for a generated field; "
-                "fields.transform has min_max with scope 'image'"
+                "an evaluation.space other than 'transformed' needs a transform that can be undone for a generated "
+                "field; fields.transform has min_max with scope 'image'"
             )
         if self.sampling.conditions != "reference" and not self.model.conditioning.parameters:
             raise ValueError("sampling.conditions has no effect without model.conditioning.parameters")
