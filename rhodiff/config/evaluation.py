@@ -189,8 +189,8 @@ class Evaluation(Section):
     space: Literal["transformed", "physical"] | Annotated[tuple[TransformStep, ...], Field(min_length=1)] = (
         "transformed"
     )
-    """Compare what the network sees (paper A: the log field), fields in physical units, or physical fields after
-    steps of their own, as in ``fields.transform``: networks that see different things can be compared in one space."""
+    """Compare what the network sees (paper A: the log field), fields in physical units, or those after steps of their
+    own, written as in ``fields.transform``, in which networks that see different things can be compared."""
     statistics: Annotated[tuple[StatisticSettings, ...], Field(min_length=1)] = (PowerSpectrum(), PixelDistribution())
     """What is measured; each kind once."""
     memorisation: Memorisation | None = Memorisation()
