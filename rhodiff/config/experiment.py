@@ -116,6 +116,12 @@ class Experiment(Section):
             )
         if self.sampling.conditions != "reference" and not self.model.conditioning.parameters:
             raise ValueError("sampling.conditions has no effect without model.conditioning.parameters")
+        guided = [weight for weight in self.sampling.guidance if weight != 1]
+        if guided and not self.model.conditioning.dropout:
+            raise ValueError(
+                f"sampling.guidance {guided[0]:g} needs a network that knows the fields without their parameters "
+                "too, but model.conditioning.dropout is 0: train with 0.1, say, or leave guidance at 1"
+            )
         if isinstance(self.model, PluginModel) and self.diffusion.fields_shown > 1:
             raise ValueError(
                 f"diffusion kind '{self.diffusion.kind}' shows the network {self.diffusion.fields_shown} fields, but "

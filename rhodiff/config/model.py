@@ -1,10 +1,11 @@
 """The denoising network and its conditioning."""
 
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from rhodiff.config.section import Operational, Section
+from rhodiff.config.section import Neutral, Operational, Section
 
 __all__ = ["Conditioning", "ModelSettings", "PluginModel", "UNetSettings"]
 
@@ -21,18 +22,45 @@ class Conditioning(Section):
     parameter dict as in rho-Diffusion (cannot interpolate)."""
     categorical: tuple[str, ...] = ()
     """Those of ``parameters`` that are labels: they get an embedding table of the values in the training split."""
+    hashed: Annotated[tuple[str, ...], Neutral] = ()
+    """Those of ``parameters`` that are embedded together by their SHA-512, beside the others: names of things between
+    which nothing can be interpolated. With embedding ``hash`` all are."""
     fourier_features: Annotated[int, Field(ge=1)] = 16
     """Frequencies for each continuous parameter."""
     hash_length: Annotated[int, Field(ge=128, multiple_of=128)] = 128
     """Length of the hash vector."""
+    dropout: Annotated[float, Field(ge=0, lt=1), Neutral] = 0.0
+    """Share of the training fields whose parameters are kept from the network, so that it learns to do without them
+    too; ``sampling.guidance`` other than 1 needs it, 0.1 is usual. (A plug-in network gets NaN for them.)"""
 
     @model_validator(mode="after")
-    def _categorical_are_parameters(self) -> "Conditioning":
-        for name in self.categorical:
-            if name not in self.parameters:
-                raise ValueError(f"categorical '{name}' is not among parameters {list(self.parameters)}")
-        if self.embedding == "hash" and self.categorical:
-            raise ValueError("categorical has no effect with embedding 'hash': remove it")
+    def _kinds_are_parameters(self) -> "Conditioning":
+        for kind in ("categorical", "hashed"):
+            for name in getattr(self, kind):
+                if name not in self.parameters:
+                    near = get_close_matches(name, self.parameters, n=1)
+                    hint = f": did you mean '{near[0]}'?" if near else ""
+                    raise ValueError(f"{kind} '{name}' is not among parameters {list(self.parameters)}{hint}")
+            if self.embedding == "hash" and getattr(self, kind):
+                raise ValueError(f"{kind} has no effect with embedding 'hash': remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _each_has_one_embedding(self) -> "Conditioning":
+        for kind in ("parameters", "categorical", "hashed"):
+            names = getattr(self, kind)
+            doubled = sorted({name for name in names if names.count(name) > 1})
+            if doubled:
+                raise ValueError(f"{kind} names '{doubled[0]}' twice")
+        both = sorted(set(self.categorical) & set(self.hashed))
+        if both:
+            raise ValueError(f"'{both[0]}' is categorical and hashed: take one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _dropout_has_an_effect(self) -> "Conditioning":
+        if self.dropout and not self.parameters:
+            raise ValueError("dropout has no effect without parameters: remove it")
         return self
 
 

@@ -1,10 +1,11 @@
-"""Sampling sweeps: checkpoint x condition x sampler x evaluations x seed."""
+"""Sampling sweeps: checkpoint x condition x sampler x evaluations x guidance x seed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from rhodiff.config.section import Operational, Section
+from rhodiff.config.constraints import Constraints
+from rhodiff.config.section import Neutral, Operational, Section
 
 __all__ = ["SamplerSteps", "Sampling"]
 
@@ -50,6 +51,10 @@ class Sampling(Section):
     """Names of samplers."""
     evaluations: tuple[Count, ...] = (25,)
     """Network evaluations for a sample."""
+    guidance: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), Neutral] = (1.0,)
+    """Weights w of classifier-free guidance, one or a list: the denoiser is w times that with the parameters plus
+    1 - w times that without. 1 is the model as trained, and the only weight whose statistics are those of the data;
+    others cost twice the network, and need ``model.conditioning.dropout``."""
     steps: SamplerSteps = SamplerSteps()
     """Noise levels and start of the samplers."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = (0,)
@@ -59,6 +64,8 @@ class Sampling(Section):
     ema_gamma: Annotated[float, Field(gt=0)] | None = None
     """Exponent of the averaged weights, put together from all checkpoints up to the sampled one, where the training
     kept two averages; None: as trained, the first of two."""
+    constraints: Constraints = Constraints()
+    """Positivity and total mass of the generated fields."""
     trajectory: Annotated[int, Field(ge=0)] = 0
     """Intermediate denoised estimates kept with each sample, evenly over the evaluations; 0: none."""
     micro_batch: Count = 16
@@ -69,11 +76,27 @@ class Sampling(Section):
     """Leave damaged checkpoints out, with a warning, instead of ending."""
     threads: Annotated[int | None, Operational] = None
     """CPU threads of a task; None: ``runtime.threads``."""
+    outside_range: Annotated[Literal["warn", "refuse", "allow"], Operational] = "warn"
+    """Conditions outside the range of a continuous parameter in the training split, or a combination of hashed ones
+    that it does not have: ``warn`` and go on, ``refuse``, or ``allow`` without a word. Labels that training did not
+    see are always refused."""
+
+    @field_validator("guidance", mode="before")
+    @classmethod
+    def _one_weight_is_a_list(cls, value: Any) -> Any:
+        """``guidance: 2`` is ``guidance: [2]``."""
+        return (value,) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
     @model_validator(mode="after")
     def _shards_hold_batches(self) -> "Sampling":
         if self.shard_length % self.micro_batch:
             raise ValueError(f"shard_length {self.shard_length} is not a multiple of micro_batch {self.micro_batch}")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_differ(self) -> "Sampling":
+        if len(set(self.guidance)) < len(self.guidance):
+            raise ValueError(f"guidance {list(self.guidance)} names a weight twice")
         return self
 
     @model_validator(mode="after")

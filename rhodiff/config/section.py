@@ -1,8 +1,8 @@
 """The base of every configuration section, and the mark for settings that do not change a result.
 
 Sections are frozen pydantic models that refuse unknown keys. A field annotated with :data:`Operational` (device,
-threads, how often something is logged) is left out of identity hashes; everything else belongs to the identity of
-what is computed (see :mod:`rhodiff.config.identity`).
+threads, how often something is logged) is left out of identity hashes, one annotated with :data:`Neutral` as long as
+it has its default; everything else belongs to the identity of what is computed (:mod:`rhodiff.config.identity`).
 """
 
 from pathlib import Path
@@ -10,10 +10,14 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-__all__ = ["Operational", "Section", "result_settings"]
+__all__ = ["Neutral", "Operational", "Section", "result_settings"]
 
 Operational = "operational"
 """Put into ``Annotated[T, Operational]``: the setting changes how, never what, is computed."""
+
+Neutral = "neutral"
+"""Put into ``Annotated[T, Neutral]``: the setting came when there were results already, and its default means what
+was done before it: results that do not use it keep their identity."""
 
 
 class Section(BaseModel):
@@ -48,13 +52,14 @@ def result_settings(section: Section) -> dict[str, Any]:
         section: Any section, nested ones included.
 
     Returns:
-        A dict without the fields marked :data:`Operational` and without paths: a path says where something lies, its
-        content counts through a fingerprint.
+        A dict without the fields marked :data:`Operational`, without those marked :data:`Neutral` that have their
+        default, and without paths: a path says where something lies, its content counts through a fingerprint.
     """
     plain = section.model_dump(mode="json")
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        if Operational in field.metadata or isinstance(value, Path):
+        is_unused = Neutral in field.metadata and value == field.get_default(call_default_factory=True)
+        if Operational in field.metadata or is_unused or isinstance(value, Path):
             del plain[name]
         elif isinstance(value, Section):
             plain[name] = result_settings(value)

@@ -4,6 +4,7 @@ from rhodiff.diffusion.build import build_formulation, restore_formulation
 from rhodiff.diffusion.denoising import noise_ladder, posterior_mean, sample_posterior
 from rhodiff.diffusion.formulation import Denoiser, Formulation
 from rhodiff.diffusion.gaussian_bias import power_bias
+from rhodiff.diffusion.guidance import guide, without_parameters
 from rhodiff.diffusion.sampling import SAMPLERS, integrate, sample
 from rhodiff.diffusion.schedules import NoiseRange, noise_range
 
@@ -13,6 +14,7 @@ __all__ = [
     "Formulation",
     "NoiseRange",
     "build_formulation",
+    "guide",
     "integrate",
     "noise_ladder",
     "noise_range",
@@ -21,4 +23,5 @@ __all__ = [
     "restore_formulation",
     "sample",
     "sample_posterior",
+    "without_parameters",
 ]

@@ -8,6 +8,9 @@ Three encoders, each a module from raw values ``[N, P]`` in physical units to an
 - hash: rho-Diffusion's vector (:mod:`rhodiff.models.hashing`) and an MLP; a value that training did not see gets an
   unrelated vector.
 
+Their embeddings are added. A row of NaN says nothing of a field: with dropout of conditions a learned vector takes
+the place of the sum, and stands for all fields of the training set together (Ho & Salimans 2022, arXiv:2207.12598).
+
 Constants are buffers, so a state dict is self-contained. Columns follow ``conditioning.parameters``.
 
 Axes: N sample, P parameter, E embedding, V value of a table.
@@ -23,7 +26,7 @@ from torch import Tensor, nn
 
 from rhodiff.config.model import Conditioning
 from rhodiff.errors import ConfigError, DataError
-from rhodiff.models.conditioning_table import ConditioningTable, continuous_parameters
+from rhodiff.models.conditioning_table import ConditioningTable, continuous_parameters, hashed_parameters
 from rhodiff.models.embedding import FourierFeatures, perceptron
 from rhodiff.models.hashing import hash_embedding
 
@@ -131,20 +134,22 @@ class HashEncoder(ConditionEncoder):
 
     Args:
         names: the parameters, which the hash includes.
+        columns: columns of the values that hold them.
         length: entries of the hash vector.
         width: entries of the embedding, E.
     """
 
-    def __init__(self, names: Sequence[str], length: int, width: int) -> None:
+    def __init__(self, names: Sequence[str], columns: Sequence[int], length: int, width: int) -> None:
         super().__init__()
         self.names = tuple(names)
+        self.columns = list(columns)
         self.length = length
         self.known: dict[bytes, NDArray[np.float32]] = {}
         self.network = perceptron(length, width)
 
     def encode(self, values: Tensor) -> Tensor:
         """``[N, P]`` to hash vectors ``[N, length]``, made on the host outside of any graph."""
-        rows = values.detach().cpu().numpy()
+        rows = values[:, self.columns].detach().cpu().numpy()
         return torch.from_numpy(np.stack([self._vector(row) for row in rows])).to(values.device)
 
     def _vector(self, row: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -161,12 +166,26 @@ class SumEncoder(ConditionEncoder):
     Args:
         names: the parameters, for messages.
         encoders: encoders that each read their own columns.
+        stand_in: values that all encoders know, ``[P]``, where rows of NaN are to be embedded by a vector of their
+            own, which is learned; None: there are no such rows.
+        width: entries of the embedding, E.
     """
 
-    def __init__(self, names: Sequence[str], encoders: Sequence[ConditionEncoder]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        encoders: Sequence[ConditionEncoder],
+        stand_in: Sequence[float] | None = None,
+        width: int = 0,
+    ) -> None:
         super().__init__()
         self.names = tuple(names)
         self.encoders = nn.ModuleList(encoders)
+        self.stand_in: Tensor | None
+        known = None if stand_in is None else torch.tensor(stand_in, dtype=torch.float64)
+        self.register_buffer("stand_in", known, persistent=False)
+        if known is not None:
+            self.without = nn.Parameter(torch.zeros(width))
 
     def encode(self, values: Tensor) -> Tensor:
         """The values themselves, their number of columns checked."""
@@ -179,7 +198,14 @@ class SumEncoder(ConditionEncoder):
     def forward(self, values: Tensor) -> Tensor:
         """``[N, P]`` in physical units to ``[N, E]``."""
         checked = self.encode(values)
-        return torch.stack([encoder(checked) for encoder in self.encoders]).sum(dim=0)
+        if self.stand_in is None:
+            return self._sum(checked)
+        is_without = checked.isnan().all(dim=1, keepdim=True)
+        known = torch.where(is_without, self.stand_in.to(checked), checked)
+        return torch.where(is_without, self.without, self._sum(known))
+
+    def _sum(self, values: Tensor) -> Tensor:
+        return torch.stack([encoder(values) for encoder in self.encoders]).sum(dim=0)
 
 
 def build_condition_encoder(conditioning: Conditioning, table: ConditioningTable, width: int) -> ConditionEncoder:
@@ -193,16 +219,25 @@ def build_condition_encoder(conditioning: Conditioning, table: ConditioningTable
     names = conditioning.parameters
     if table.names != names:
         raise ConfigError(f"the conditioning table is of {list(table.names)}, the settings want {list(names)}")
-    if conditioning.embedding == "hash":
-        return SumEncoder(names, [HashEncoder(names, conditioning.hash_length, width)])
     encoders: list[ConditionEncoder] = [
         CategoricalEncoder(name, names.index(name), table.categories[name], width)
         for name in conditioning.categorical
     ]
-    columns = [names.index(name) for name in continuous_parameters(conditioning)]
-    if columns:
+    continuous, hashed = continuous_parameters(conditioning), hashed_parameters(conditioning)
+    if continuous:
+        columns = [names.index(name) for name in continuous]
         encoders.append(ContinuousEncoder(columns, table.mean, table.std, conditioning.fourier_features, width))
-    return SumEncoder(names, encoders)
+    if hashed:
+        columns = [names.index(name) for name in hashed]
+        encoders.append(HashEncoder(hashed, columns, conditioning.hash_length, width))
+    return SumEncoder(names, encoders, _stand_in(conditioning, table) if conditioning.dropout else None, width)
+
+
+def _stand_in(conditioning: Conditioning, table: ConditioningTable) -> list[float]:
+    """Values that every encoder knows, in the order of the table's names."""
+    known = dict(zip(continuous_parameters(conditioning), table.mean, strict=True))
+    known |= {name: values[0] for name, values in table.categories.items()}
+    return [known.get(name, 0.0) for name in table.names]
 
 
 def _number(value: np.floating) -> int | float:

@@ -1,4 +1,4 @@
-"""Constants of the training split that the condition encoders need.
+"""What the condition encoders need of the training split, and what they saw there.
 
 Axes: P parameter.
 """
@@ -9,17 +9,16 @@ from difflib import get_close_matches
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
-from torch import Tensor
 
 from rhodiff.config.model import Conditioning
 from rhodiff.config.section import Section
 from rhodiff.errors import ConfigError, DataError
 
-__all__ = ["ConditioningTable", "continuous_parameters"]
+__all__ = ["ConditioningTable", "continuous_parameters", "hashed_parameters"]
 
 
 class ConditioningTable(Section):
-    """Means, standard deviations and categories; plain numbers, so that a checkpoint can hold them."""
+    """Means, standard deviations, ranges and known values; plain numbers, so that a checkpoint can hold them."""
 
     names: tuple[str, ...] = ()
     """Parameters in the order of ``conditioning.parameters``: the columns of the values a network is given."""
@@ -29,6 +28,12 @@ class ConditioningTable(Section):
     """Standard deviation of each continuous parameter over the training split."""
     categories: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
     """Values of each categorical parameter that occur in the training split, rising."""
+    ranges: Mapping[str, tuple[float, float]] = Field(default_factory=dict)
+    """Smallest and largest value of each continuous parameter in the training split; empty in old checkpoints."""
+    hashed: tuple[str, ...] = ()
+    """Parameters that are hashed, in the order of ``names``; empty in old checkpoints."""
+    combinations: tuple[tuple[float, ...], ...] = ()
+    """Values of these that occur together in the training split, in rising order."""
 
     @classmethod
     def fit(cls, conditioning: Conditioning, names: Sequence[str], parameters: ArrayLike) -> "ConditioningTable":
@@ -50,33 +55,19 @@ class ConditioningTable(Section):
         values = np.asarray(parameters, dtype=np.float64)
         values = values.reshape(len(values), len(names))
         chosen = {name: values[:, column] for name, column in columns.items()}
-        continuous = continuous_parameters(conditioning)
+        continuous, hashed = continuous_parameters(conditioning), hashed_parameters(conditioning)
         for name, column in chosen.items():
             _check_values(name, column, must_vary=name in continuous)
+        together = np.unique(values[:, [columns[name] for name in hashed]], axis=0) if hashed else values[:0]
         return cls(
             names=conditioning.parameters,
             mean=tuple(float(chosen[name].mean()) for name in continuous),
             std=tuple(float(chosen[name].std()) for name in continuous),
             categories={name: tuple(np.unique(chosen[name]).tolist()) for name in conditioning.categorical},
+            ranges={name: (float(chosen[name].min()), float(chosen[name].max())) for name in continuous},
+            hashed=tuple(hashed),
+            combinations=tuple(map(tuple, together.tolist())),
         )
-
-    @classmethod
-    def from_state(cls, conditioning: Conditioning, state: Mapping[str, Tensor]) -> "ConditioningTable":
-        """The table that the buffers of a :class:`~rhodiff.models.UNet` hold.
-
-        Args:
-            conditioning: the settings that the network was built from.
-            state: its state dict.
-        """
-        prefix = "condition.encoders"
-        categories = {
-            name: tuple(state[f"{prefix}.{i}.values"].tolist()) for i, name in enumerate(conditioning.categorical)
-        }
-        constants: dict[str, tuple[float, ...]] = {}
-        if continuous_parameters(conditioning):
-            last = len(conditioning.categorical)
-            constants = {key: tuple(state[f"{prefix}.{last}.{key}"].tolist()) for key in ("mean", "std")}
-        return cls(names=conditioning.parameters, categories=categories, **constants)
 
     @staticmethod
     def columns(conditioning: Conditioning, names: Sequence[str]) -> list[int]:
@@ -100,10 +91,16 @@ class ConditioningTable(Section):
 
 
 def continuous_parameters(conditioning: Conditioning) -> list[str]:
-    """Parameters that are standardised: none with hash embedding, else those that are not categorical."""
+    """Parameters that are standardised: those that are neither categorical nor hashed."""
+    others = {*conditioning.categorical, *hashed_parameters(conditioning)}
+    return [name for name in conditioning.parameters if name not in others]
+
+
+def hashed_parameters(conditioning: Conditioning) -> list[str]:
+    """Parameters that are hashed together: all with hash embedding."""
     if conditioning.embedding == "hash":
-        return []
-    return [name for name in conditioning.parameters if name not in conditioning.categorical]
+        return list(conditioning.parameters)
+    return [name for name in conditioning.parameters if name in conditioning.hashed]
 
 
 def _check_values(name: str, column: NDArray[np.float64], must_vary: bool) -> None:

@@ -94,6 +94,7 @@ class CellRow:
         skewness_difference: generated minus reference.
         seconds_per_sample: wall seconds; None where it was not measured.
         shown: this is the cell of the figures and headline numbers.
+        guidance: weight of classifier-free guidance.
     """
 
     checkpoint: int
@@ -109,6 +110,7 @@ class CellRow:
     skewness_difference: Estimate
     seconds_per_sample: float | None = None
     shown: bool = False
+    guidance: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from rhodiff.errors import EnvironmentLacksError
 from rhodiff.fields.augmentation import check_augmentation
 from rhodiff.models.unet import check_shape
 from rhodiff.runtime.devices import resolve_device
+from rhodiff.stages.asked_conditions import check_conditions
 from rhodiff.stages.denoise import check_denoising
 from rhodiff.stages.prepare import checked_split
 from rhodiff.stages.report_harmonics import check_harmonics
@@ -30,8 +31,9 @@ def check_experiment(workspace: Workspace) -> None:
 
     Raises:
         ConfigError: if the network cannot halve the fields, an augmentation does not suit them, a parameter is
-            unknown, a part of the split stays empty, the sweep asks for what no sampler can do, fields of several
-            channels are to be denoised, or the report's sequence, lines or harmonics cannot be made.
+            unknown, a part of the split stays empty, the sweep asks for what no sampler can do or for conditions that
+            are refused, fields of several channels are to be denoised, or the report's sequence, lines or harmonics
+            cannot be made.
     """
     experiment, spec = workspace.experiment, workspace.source.spec
     if isinstance(experiment.model, UNetSettings):
@@ -39,6 +41,7 @@ def check_experiment(workspace: Workspace) -> None:
     check_augmentation(experiment.fields.augmentation, spec.periodic)
     checked_split(workspace)
     check_sweep(workspace)
+    check_conditions(workspace)
     check_denoising(workspace)
     check_sequence(workspace)
     check_lines(workspace)

@@ -68,7 +68,7 @@ def generate(
     kept = _KeptSteps(len(plan.levels), trajectory)
     with torch.no_grad():
         found = sample(
-            model.denoiser(condition),
+            model.denoiser(condition, cell.guidance),
             noise_at("sample noise", 0),
             sampler=cell.sampler,
             evaluations=cell.evaluations,

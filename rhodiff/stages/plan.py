@@ -9,7 +9,7 @@ import numpy as np
 
 from rhodiff.config.training import Training
 from rhodiff.models.build import build_model, count_parameters
-from rhodiff.models.conditioning import ConditioningTable
+from rhodiff.models.conditioning_table import ConditioningTable, continuous_parameters
 from rhodiff.sources.source import TEST, VALIDATION
 from rhodiff.stages.denoise import check_denoising, denoise_tasks, is_denoised
 from rhodiff.stages.denoised_block import block_arrays
@@ -131,8 +131,8 @@ def _plan_train(workspace: Workspace) -> StagePlan:
     ConditioningTable.columns(conditioning, [parameter.name for parameter in workspace.source.parameters])
     stand_in = ConditioningTable(
         names=names,
-        mean=(0.0,) * len(names),
-        std=(1.0,) * len(names),
+        mean=(0.0,) * len(continuous_parameters(conditioning)),
+        std=(1.0,) * len(continuous_parameters(conditioning)),
         categories=dict.fromkeys(conditioning.categorical, (0.0, 1.0)),
     )
     network = build_model(
@@ -217,7 +217,8 @@ def _num_cells(workspace: Workspace) -> int:
     settings = workspace.experiment.sampling
     checkpoints = _num_checkpoints(workspace, settings.checkpoints)
     conditions = 1 if settings.conditions == "reference" else len(settings.conditions)
-    return checkpoints * conditions * len(settings.samplers) * len(settings.evaluations) * len(settings.seeds)
+    axes = (settings.samplers, settings.evaluations, settings.guidance, settings.seeds)
+    return checkpoints * conditions * prod(len(axis) for axis in axes)
 
 
 def _num_checkpoints(workspace: Workspace, wanted: str | tuple[int, ...]) -> int:

@@ -19,6 +19,7 @@ from rhodiff.report import (
 from rhodiff.sources.source import TRAIN
 from rhodiff.stages.comparison_set import ComparisonSet
 from rhodiff.stages.evaluate import evaluation_tasks, read_evaluation
+from rhodiff.stages.report_conditions import condition_warnings
 from rhodiff.stages.report_curves import (
     ShownCell,
     distribution_figures,
@@ -101,6 +102,7 @@ def _content(
         warnings=(
             *copies_warning(shown),
             *optimism_warning(workspace, rankings, cell),
+            *condition_warnings(workspace, cell),
             *_warnings(workspace, samples, sizes.reference_groups, training),
         ),
         samples=sample_figures(workspace, samples, cell),
@@ -160,11 +162,12 @@ def _summary(workspace: Workspace, cell: Cell) -> str:
     cells = " × ".join(str(n) for n in spec.shape)
     conditioning = experiment.model.conditioning.parameters
     told = f", conditioned on {', '.join(conditioning)}" if conditioning else ""
+    guided = "" if cell.guidance == 1 else f" of two passes of the network each, guidance weight {cell.guidance:g}"
     return (
         f"Diffusion model ({experiment.diffusion.title}){told}, trained on "
         f"{len(workspace.store.indices(TRAIN))} fields of {spec.name} ({cells} cells, source "
         f"'{experiment.data.source.kind}') for {cell.checkpoint.iteration} iterations at batch "
-        f"{experiment.training.batch_size}; sampled with {cell.sampler} in {cell.evaluations} evaluations."
+        f"{experiment.training.batch_size}; sampled with {cell.sampler} in {cell.evaluations} evaluations{guided}."
     )
 
 
@@ -224,4 +227,5 @@ def _row(
         skewness_difference=values.skewness_difference if values else UNKNOWN,
         seconds_per_sample=seconds,
         shown=shown,
+        guidance=cell.guidance,
     )

@@ -50,7 +50,7 @@ class ShownCell:
     def name(self) -> str:
         """In legends."""
         checkpoint = f"iteration {self.cell.checkpoint.iteration}, " if self.of_several else ""
-        return f"generated ({checkpoint}{self.cell.sampler} {self.cell.evaluations})"
+        return f"generated ({checkpoint}{self.cell.called})"
 
     def of(self, statistic: str) -> Mapping[Key, BinnedComparison]:
         """Comparisons of one statistic."""

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from rhodiff.errors import DataError
 from rhodiff.models.conditioning import ConditioningTable
+from rhodiff.models.trained_range import departed_vectors
 from rhodiff.runtime.devices import configure_torch, resolve_device
 from rhodiff.runtime.places import Place
 from rhodiff.runtime.stopping import listen_for_stop
+from rhodiff.stages.asked_conditions import check_conditions
+from rhodiff.stages.constrained import Constrainer
 from rhodiff.stages.generation import Generated, generate, kept_steps, plan_sampler
 from rhodiff.stages.parts import WHOLE, Part
 from rhodiff.stages.reference import is_matched, matched_indices
@@ -65,6 +68,7 @@ def sample_sweep(
         StoppedEarly: after a stop signal, with the shard at hand finished.
     """
     check_sweep(workspace)
+    check_conditions(workspace)
     runtime = workspace.experiment.runtime
     threads = workspace.experiment.sampling.threads or runtime.threads
     configure_torch(threads, place.processes_here, deterministic=runtime.deterministic)
@@ -122,17 +126,11 @@ def _run_task(workspace: Workspace, task: SampleTask, model: RestoredModel) -> N
     start, stop = shard_range(task.shard, settings.num_samples, settings.shard_length)
     parameters = _conditions(workspace, task.cell, model)[start:stop]
     began, began_cpu = time.perf_counter(), time.process_time()
-    batches = [
-        generate(
-            model,
-            task.cell,
-            parameters[first : first + settings.micro_batch],
-            start + first,
-            settings.micro_batch,
-            settings.trajectory,
-        )
-        for first in range(0, stop - start, settings.micro_batch)
-    ]
+    constrainer, batches = Constrainer.of(workspace, model), []
+    for first in range(0, stop - start, settings.micro_batch):
+        told = parameters[first : first + settings.micro_batch]
+        made = generate(model, task.cell, told, start + first, settings.micro_batch, settings.trajectory)
+        batches.append(constrainer.apply(made, told))
     valid = np.concatenate([batch.valid for batch in batches])
     files = write_shard(
         store,
@@ -189,14 +187,18 @@ def _create_store(workspace: Workspace, cell: Cell, model: RestoredModel) -> Non
             "weights_digest": cell.checkpoint.digest,
             "sampler": cell.sampler,
             "evaluations": cell.evaluations,
+            "guidance": cell.guidance,
             "sigma_min": plan.range.sigma_min,
             "sigma_max": plan.range.sigma_max,
             "seed": cell.seed,
             "device": _device_type(model),
             "threads": torch.get_num_threads(),
             "condition": dict(cell.condition) if cell.condition is not None else None,
+            "trained_range": {name: list(ends) for name, ends in model.table.ranges.items()},
+            "outside_range": departed_vectors(model.table, _conditions(workspace, cell, model)),
             "space": "physical" if model.transform.invertible_for_generated else "comparison",
             "transform": model.transform.to_record(),
+            "constraints": Constrainer.of(workspace, model).to_record(),
             "trajectory_sigma": _trajectory_levels(plan, settings.trajectory),
         },
         extra_axis=("step", settings.trajectory) if settings.trajectory else None,

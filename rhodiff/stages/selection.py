@@ -1,9 +1,9 @@
 """Selection of a checkpoint: the cells of a sweep ranked by what was measured of their fields.
 
 Cells at one condition are the candidates of one ranking (:mod:`rhodiff.statistics.selection`); those that differ by
-checkpoint alone are one family (sampler, evaluations, seed). A ranking takes the samples that diverged in *no*
-candidate, so that all have equal numbers. Starting noise differs between checkpoints; cells of one checkpoint share
-it, but are taken as independent too: differences between samplers have errors that are too large, if anything.
+checkpoint alone are one family (sampler, evaluations, guidance, seed). A ranking takes the samples that diverged in
+*no* candidate, so that all have equal numbers. Starting noise differs between checkpoints; cells of one checkpoint
+share it, but are taken as independent too: differences between samplers have errors that are too large, if anything.
 
 Trainings from other seeds are other runs. To rank them together, :func:`measured_candidates` of each go into one
 :func:`~rhodiff.statistics.rank_candidates`, with the run in their names and families: that needs one data set,
@@ -115,7 +115,7 @@ def rank_checkpoints(workspace: Workspace) -> tuple[CheckpointRanking, ...]:
 def family_of(workspace: Workspace, cell: Cell) -> str:
     """What cells that differ by checkpoint alone have in common."""
     seed = f", seed {cell.seed}" if len(workspace.experiment.sampling.seeds) > 1 else ""
-    return f"{cell.sampler} {cell.evaluations}{seed}"
+    return f"{cell.called}{seed}"
 
 
 def measured_candidates(workspace: Workspace, cells: Sequence[Cell]) -> Candidates:

@@ -1,7 +1,10 @@
-"""The cells of a sampling sweep: checkpoint x condition x sampler x evaluations x seed, each with its identity."""
+"""The cells of a sampling sweep, each with its identity.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+Axes of a sweep: checkpoint x condition x sampler x evaluations x guidance x seed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
@@ -14,6 +17,7 @@ from rhodiff.diffusion.sampling import SAMPLERS
 from rhodiff.diffusion.schedules import ddpm_levels
 from rhodiff.errors import ConfigError, DataError
 from rhodiff.models.conditioning import ConditioningTable
+from rhodiff.stages.constraint_checks import check_constraints
 from rhodiff.stages.sampler_plan import check_steps
 from rhodiff.stages.trained_network import find_checkpoints, find_snapshots
 from rhodiff.stages.workspace import Workspace
@@ -43,6 +47,7 @@ class Cell:
         evaluations: network evaluations a sample.
         seed: seed of the starting noise.
         steps: noise levels and start.
+        guidance: weight of classifier-free guidance.
     """
 
     identity: str
@@ -52,11 +57,18 @@ class Cell:
     evaluations: int
     seed: int
     steps: SamplerSteps = field(default_factory=SamplerSteps)
+    guidance: float = 1.0
 
     def describe(self) -> str:
         """One line for people."""
         condition = "" if self.condition is None else " at " + describe_condition(self.condition)
-        return f"{self.checkpoint.name}, {self.sampler} {self.evaluations}, seed {self.seed}{condition}"
+        return f"{self.checkpoint.name}, {self.called}, seed {self.seed}{condition}"
+
+    @property
+    def called(self) -> str:
+        """Sampler and evaluations, and the guidance where there is any."""
+        guidance = "" if self.guidance == 1 else f", guidance {self.guidance:g}"
+        return f"{self.sampler} {self.evaluations}{guidance}"
 
 
 def describe_condition(condition: Mapping[str, float]) -> str:
@@ -68,9 +80,12 @@ def check_sweep(workspace: Workspace) -> None:
     """Refuse a sweep that cannot run, before anything is computed.
 
     Raises:
-        ConfigError: for an unknown sampler, impossible evaluations, or conditions without a value for a parameter.
+        ConfigError: for an unknown sampler, impossible evaluations, constraints that cannot be kept, or conditions
+            without a value for a parameter.
     """
     settings, conditioning = workspace.experiment.sampling, workspace.experiment.model.conditioning
+    check_constraints(workspace)
+    _tell_of_guidance(workspace, settings.guidance)
     for sampler, evaluations in product(settings.samplers, settings.evaluations):
         steps = _check_sampler(sampler, evaluations, settings.steps, workspace.experiment.diffusion)
         if settings.trajectory > steps:
@@ -81,11 +96,27 @@ def check_sweep(workspace: Workspace) -> None:
     ConditioningTable.columns(conditioning, [parameter.name for parameter in workspace.source.parameters])
     if settings.conditions != "reference":
         for position, condition in enumerate(settings.conditions):
-            if set(condition) != set(conditioning.parameters):
-                raise ConfigError(
-                    f"sampling.conditions.{position} gives {sorted(condition)}, the network is told "
-                    f"{sorted(conditioning.parameters)}: give a value for exactly these"
-                )
+            _check_names(f"sampling.conditions.{position}", condition, conditioning.parameters)
+
+
+def _tell_of_guidance(workspace: Workspace, weights: Sequence[float]) -> None:
+    others = [f"{weight:g}" for weight in weights if weight != 1]
+    if others:
+        workspace.warn_once(
+            f"sampling.guidance {', '.join(others)}: a weight other than 1 biases variances and power spectra, and "
+            "its statistics are no longer those of the data; take 1 for statistics"
+        )
+
+
+def _check_names(key: str, condition: Mapping[str, float], parameters: Sequence[str]) -> None:
+    if set(condition) == set(parameters):
+        return
+    hints = [(name, get_close_matches(name, parameters, n=1)) for name in sorted(set(condition) - set(parameters))]
+    meant = "".join(f" (for '{name}', did you mean '{near[0]}'?)" for name, near in hints if near)
+    raise ConfigError(
+        f"{key} gives {sorted(condition)}, the network is told {sorted(parameters)}: give a value for exactly "
+        f"these{meant}"
+    )
 
 
 def _check_sampler(name: str, evaluations: int, steps: SamplerSteps, diffusion: DiffusionSettings) -> int:
@@ -113,8 +144,14 @@ def sweep_cells(workspace: Workspace) -> list[Cell]:
         workspace, settings.checkpoints, "sampling.checkpoints", skip_damaged=settings.skip_damaged
     )
     conditions = [None] if settings.conditions == "reference" else list(settings.conditions)
-    axes = product(checkpoints, conditions, settings.samplers, settings.evaluations, settings.seeds)
-    return [Cell(_identity(workspace, *values), *values, steps=settings.steps) for values in axes]
+    axes = product(
+        checkpoints, conditions, settings.samplers, settings.evaluations, settings.guidance, settings.seeds
+    )
+    cells = [
+        Cell("", checkpoint, condition, sampler, evaluations, seed, settings.steps, guidance)
+        for checkpoint, condition, sampler, evaluations, guidance, seed in axes
+    ]
+    return [replace(cell, identity=_identity(workspace, cell)) for cell in cells]
 
 
 def is_sampled(workspace: Workspace, cell: Cell) -> bool:
@@ -138,28 +175,23 @@ def check_identity(path: Path, cell: Cell) -> None:
         )
 
 
-def _identity(
-    workspace: Workspace,
-    checkpoint: Checkpoint,
-    condition: Mapping[str, float] | None,
-    sampler: str,
-    evaluations: int,
-    seed: int,
-) -> str:
+def _identity(workspace: Workspace, cell: Cell) -> str:
     settings = result_settings(workspace.experiment.sampling)
-    for axis in ("checkpoints", "conditions", "samplers", "evaluations", "seeds"):
-        del settings[axis]
-    settings["steps"]["options"] = workspace.experiment.sampling.steps.options.get(sampler, {})
-    reference = workspace.experiment.evaluation.reference if condition is None else None
-    made_of = [checkpoint] if settings["ema_gamma"] is None else find_snapshots(workspace, checkpoint)
+    for axis in ("checkpoints", "conditions", "samplers", "evaluations", "guidance", "seeds"):
+        settings.pop(axis, None)
+    settings["steps"]["options"] = cell.steps.options.get(cell.sampler, {})
+    if cell.guidance != 1:  # samples without it are called what they were before there was any
+        settings["guidance"] = cell.guidance
+    reference = workspace.experiment.evaluation.reference if cell.condition is None else None
+    made_of = [cell.checkpoint] if settings["ema_gamma"] is None else find_snapshots(workspace, cell.checkpoint)
     return identity_hash(
         "samples",
         workspace.training_id,
         *(one.digest for one in made_of),
-        condition,
+        cell.condition,
         reference,
-        sampler,
-        evaluations,
-        seed,
+        cell.sampler,
+        cell.evaluations,
+        cell.seed,
         settings,
     )

@@ -26,6 +26,7 @@ from rhodiff.runtime.progress import Silent
 from rhodiff.runtime.stopping import listen_for_stop
 from rhodiff.runtime.streams import address
 from rhodiff.sources.source import TRAIN
+from rhodiff.stages.asked_conditions import check_conditions
 from rhodiff.stages.sheets import write_sheet
 from rhodiff.stages.training_data import conditions_of, fitted_transform, open_training_reader, training_spectrum
 from rhodiff.stages.workspace import Workspace
@@ -70,6 +71,7 @@ def train(workspace: Workspace, place: Place) -> Checkpoint:
         RunBusyError: if another training works on this run.
         DataError: if the data are not prepared, or data or checkpoint are another experiment's.
     """
+    check_conditions(workspace)
     runtime, settings = workspace.experiment.runtime, workspace.experiment.training
     device = resolve_device(runtime.device, place.local_rank)
     configure_torch(runtime.threads, place.processes_here, deterministic=runtime.deterministic)
@@ -221,6 +223,7 @@ def _build_parts(workspace: Workspace, store: FieldStore, processes: Processes) 
         order=SampleOrder(experiment.seed, len(train_split), experiment.training.batch_size),
         seed=experiment.seed,
         device=processes.device,
+        condition_dropout=experiment.model.conditioning.dropout,
     )
     return _Parts(
         network=build_network(workspace, table).to(processes.device),

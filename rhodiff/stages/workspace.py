@@ -39,6 +39,7 @@ class Workspace:
         self.experiment = experiment
         self.folder = folder
         self.observer = observer
+        self._warned: set[str] = set()
 
     def at_checkpoints(self, iterations: tuple[int, ...]) -> "Workspace":
         """The same experiment with its sweep narrowed to some checkpoints: its cells keep their identities.
@@ -50,6 +51,12 @@ class Workspace:
         sampling = self.experiment.sampling.model_copy(update={"checkpoints": iterations})
         narrowed.experiment = self.experiment.model_copy(update={"sampling": sampling})
         return narrowed
+
+    def warn_once(self, text: str) -> None:
+        """Warn of something that several stages of one command come upon."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.observer.warn(text)
 
     @cached_property
     def source(self) -> Source:

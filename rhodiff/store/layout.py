@@ -31,6 +31,11 @@ class DataFolder:
         """A fitted transform with its constants."""
         return self.path / "transforms" / f"{identity}.json"
 
+    @property
+    def training_means(self) -> Path:
+        """Mean of the training split by channel."""
+        return self.path / "training_means.json"
+
 
 @dataclass(frozen=True)
 class RunFolder:

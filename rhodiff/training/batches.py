@@ -30,7 +30,7 @@ class Batch:
         fields: ``[n, C, *space]``, network units.
         noise: standard normal, ``[n, C, *space]``.
         uniform: in [0, 1), ``[n]``: decides each sample's noise level.
-        parameters: float64 ``[n, P]``, physical units.
+        parameters: float64 ``[n, P]``, physical units; NaN for fields whose parameters the network is not told.
         positions: positions in the global batch, ``[n]``.
     """
 
@@ -53,6 +53,7 @@ class BatchSource:
         order: which field comes when.
         seed: the experiment's seed.
         device: where the tensors go.
+        condition_dropout: share of the fields whose parameters are kept from the network.
     """
 
     def __init__(
@@ -65,12 +66,13 @@ class BatchSource:
         order: SampleOrder,
         seed: int,
         device: torch.device,
+        condition_dropout: float = 0.0,
     ) -> None:
         self._spec = reader.store.spec
         check_augmentation(settings.augmentation, self._spec.periodic)
         self._reader, self._indices, self._parameters = reader, indices, parameters
         self._transform, self._settings, self._order = transform, settings, order
-        self._seed, self._device = seed, device
+        self._seed, self._device, self._condition_dropout = seed, device, condition_dropout
 
     def batches(self, start: int, stop: int, positions: range) -> Iterator[Batch]:
         """Batches of the iterations ``start <= i < stop``, the next one made while one is in use.
@@ -100,7 +102,7 @@ class BatchSource:
             fields=torch.from_numpy(moved).to(self._device),
             noise=torch.stack(noise),
             uniform=torch.tensor(uniform, dtype=torch.float32, device=self._device),
-            parameters=torch.from_numpy(self._parameters[chosen]).to(self._device),
+            parameters=torch.from_numpy(self._told(chosen, iteration, positions)).to(self._device),
             positions=torch.tensor(list(positions), device=self._device),
         )
 
@@ -109,3 +111,11 @@ class BatchSource:
             return field
         generator = stream(self._seed, "augmentation", iteration, position)
         return augment(field, self._settings.augmentation, generator, self._spec.periodic, self._spec.spacing)
+
+    def _told(self, chosen: NDArray[np.int64], iteration: int, positions: range) -> NDArray[np.float64]:
+        """Parameters that the network is told of the chosen fields, ``[n, P]``."""
+        parameters = self._parameters[chosen]
+        if self._condition_dropout:
+            drawn = [stream(self._seed, "condition dropout", iteration, j).random() for j in positions]
+            parameters[np.array(drawn) < self._condition_dropout] = np.nan
+        return parameters

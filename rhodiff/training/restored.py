@@ -9,6 +9,7 @@ from torch import nn
 from rhodiff.config.loading import parse_experiment
 from rhodiff.diffusion.build import restore_formulation
 from rhodiff.diffusion.formulation import Denoiser, Formulation
+from rhodiff.diffusion.guidance import guide
 from rhodiff.errors import ConfigError
 from rhodiff.fields.transforms import Transform
 from rhodiff.models.build import build_model
@@ -29,7 +30,7 @@ class RestoredModel:
         transform: from physical fields to network units.
         spectrum: power a mode of the training fields in network units, ``[*rspace]``.
         spec: geometry and units.
-        parameter_names: conditioning parameters, in the order the network takes them.
+        table: conditioning parameters, in the order the network takes them, and where it was trained.
         training_id: identity of the training.
         iteration: steps made.
     """
@@ -39,13 +40,25 @@ class RestoredModel:
     transform: Transform
     spectrum: torch.Tensor
     spec: FieldSpec
-    parameter_names: tuple[str, ...]
+    table: ConditioningTable
     training_id: str
     iteration: int
 
-    def denoiser(self, parameters: torch.Tensor | None) -> Denoiser:
-        """The function that samplers call, at the parameters ``[n, P]`` in physical units."""
-        return self.formulation.denoiser(self.network, parameters)
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Conditioning parameters, in the order the network takes them."""
+        return self.table.names
+
+    def denoiser(self, parameters: torch.Tensor | None, guidance: float = 1.0) -> Denoiser:
+        """The function that samplers call.
+
+        Args:
+            parameters: in physical units, ``[n, P]``; None for an unconditional network.
+            guidance: weight of classifier-free guidance; others than 1 need dropout of conditions in the training.
+        """
+        if parameters is None:
+            return self.formulation.denoiser(self.network)
+        return guide(lambda at: self.formulation.denoiser(self.network, at), parameters, guidance)
 
 
 def restore_model(path: Path, weights: str, device: torch.device) -> RestoredModel:
@@ -75,7 +88,7 @@ def restore_model(path: Path, weights: str, device: torch.device) -> RestoredMod
         transform=Transform.from_record(content["transform"]),
         spectrum=spectrum,
         spec=spec,
-        parameter_names=table.names,
+        table=table,
         training_id=content["training_id"],
         iteration=content["iteration"],
     )

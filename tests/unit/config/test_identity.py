@@ -59,6 +59,8 @@ def identities(tmp_path, harmonics, observer):
         ("sampling.seeds=[1]", {"samples", "statistics"}),
         ("sampling.evaluations=[11]", {"samples", "statistics"}),
         ("sampling.weights=raw", {"samples", "statistics"}),
+        ("sampling.guidance=1", set()),
+        ("sampling.outside_range=refuse", set()),
         ("evaluation.bootstrap=200", {"statistics"}),
         ("evaluation.statistics=[{kind: power_spectrum}]", {"statistics"}),
         ("evaluation.space=physical", {"statistics"}),

@@ -126,6 +126,7 @@ def test_settings_of_how_are_told_from_settings_of_what():
         "MergersSource.keep_snapshots",
         "MergersSource.scratch",
         "Minkowski.quantimpy_python",
+        "Sampling.outside_range",
         "Sampling.skip_damaged",
         "Sampling.threads",
         "Training.checkpoint_every",
@@ -141,6 +142,60 @@ def test_settings_of_how_are_told_from_settings_of_what():
         "TreegravSettings.timeout_min",
         "UNetSettings.gradient_checkpointing",
     }
+
+
+@pytest.mark.parametrize(
+    ("section", "used"),
+    [
+        (Conditioning(parameters=("a",)), {"dropout": 0.1}),
+        (Conditioning(parameters=("a",)), {"hashed": ("a",)}),
+        (Sampling(), {"guidance": (2.0,)}),
+    ],
+    ids=["dropout", "hashed", "guidance"],
+)
+def test_settings_that_came_later_count_as_soon_as_they_are_used(section, used):
+    ((name, value),) = used.items()
+    assert name not in result_settings(section)
+    plain = result_settings(section.model_copy(update=used))
+    assert plain[name] == (list(value) if isinstance(value, tuple) else value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"parameters": ["mass"], "categorical": ["mas"]}, "categorical 'mas' is not among.*did you mean 'mass'"),
+        ({"parameters": ["mass"], "hashed": ["mas"]}, "hashed 'mas' is not among.*did you mean 'mass'"),
+        ({"parameters": ["a"], "embedding": "hash", "hashed": ["a"]}, "hashed has no effect with embedding 'hash'"),
+        ({"parameters": ["a", "b"], "categorical": ["b"], "hashed": ["b"]}, "'b' is categorical and hashed"),
+        ({"parameters": ["a", "a"]}, "parameters names 'a' twice"),
+        ({"dropout": 0.1}, "dropout has no effect without parameters"),
+        ({"parameters": ["a"], "dropout": 1.0}, "less than 1"),
+    ],
+)
+def test_conditioning_that_cannot_be_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Conditioning.model_validate(settings)
+
+
+def test_one_weight_of_guidance_is_a_list_of_one():
+    assert Sampling.model_validate({"guidance": 2}).guidance == (2.0,)
+    assert Sampling.model_validate({"guidance": [1, 2.5]}).guidance == (1.0, 2.5)
+    for wrong in ([], [-1], [2, 2.0], "two"):
+        with pytest.raises(ValueError, match="guidance"):
+            Sampling.model_validate({"guidance": wrong})
+
+
+def test_guidance_needs_a_network_that_was_trained_for_it():
+    settings = {
+        "name": "a",
+        "data": {"source": {"kind": "harmonics", "size": 8}},
+        "model": {"conditioning": {"parameters": ["l", "m"]}},
+        "sampling": {"guidance": [1, 2]},
+    }
+    with pytest.raises(ValueError, match=r"sampling.guidance 2 needs .*model.conditioning.dropout is 0"):
+        Experiment.model_validate(settings)
+    settings["model"]["conditioning"]["dropout"] = 0.1
+    assert Experiment.model_validate(settings).sampling.guidance == (1.0, 2.0)
 
 
 def test_result_settings_leave_out_paths_and_operational_settings_at_any_depth():

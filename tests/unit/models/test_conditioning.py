@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -28,6 +30,7 @@ def test_the_table_holds_the_constants_of_the_training_split():
     np.testing.assert_allclose(table.mean, TRAINING[:, [2, 0]].mean(axis=0))
     np.testing.assert_allclose(table.std, TRAINING[:, [2, 0]].std(axis=0))
     assert table.categories == {"camera": (0.0, 3.0, 13.0)}
+    assert table.ranges == {"mass": (0.25, 1.5), "time": (300.0, 650.0)}
     assert ConditioningTable.model_validate(table.model_dump(mode="json")) == table
     assert ConditioningTable.columns(SETTINGS, NAMES) == [2, 1, 0]
 
@@ -79,6 +82,46 @@ def test_hash_vectors_are_those_of_the_parameter_dict():
     expected = torch.from_numpy(hash_embedding({"l": 5, "m": 2, "x": 0.3}, 256))
     assert torch.equal(hashed.encode(values([5, 2, 0.3]))[0], expected)
     assert torch.equal(hashed.encode(torch.tensor([[5, 2, 0.3]], dtype=torch.float32))[0], expected)
+
+
+def test_three_kinds_of_embedding_are_added():
+    settings = SETTINGS.model_copy(
+        update={"parameters": (*SETTINGS.parameters, "run", "code"), "hashed": ("run", "code")}
+    )
+    names = (*NAMES, "code", "run")
+    training = np.column_stack([TRAINING, [7, 7, 8, 9], [1, 2, 1, 2]])
+    table = ConditioningTable.fit(settings, names, training)
+    assert table.hashed == ("run", "code")
+    assert table.combinations == ((1.0, 7.0), (1.0, 8.0), (2.0, 7.0), (2.0, 9.0))
+    encoder = build_condition_encoder(settings, table, 32)
+    asked = values([0.5, 3, 402.5, 2, 9])
+    hashed = torch.from_numpy(hash_embedding({"run": 2, "code": 9}, 128))
+    label, number, vector = encoder.encoders
+    expected = label(asked) + number(asked) + vector.network(hashed[None])
+    torch.testing.assert_close(encoder(asked), expected)
+    for changed in ([0.6, 3, 402.5, 2, 9], [0.5, 0, 402.5, 2, 9], [0.5, 3, 402.5, 1, 9]):
+        assert not torch.allclose(encoder(values(changed)), expected)
+
+
+def test_rows_of_nan_get_a_vector_of_their_own_where_dropout_trained_one():
+    settings = SETTINGS.model_copy(update={"dropout": 0.1})
+    encoder = build_condition_encoder(settings, ConditioningTable.fit(settings, NAMES, TRAINING), 32)
+    with torch.no_grad():
+        encoder.without.copy_(torch.arange(32.0))
+    found = encoder(values([0.5, 3, 400], [math.nan] * 3, [0.5, 3, 400]))
+    assert torch.equal(found[1], torch.arange(32.0))
+    assert torch.equal(found[0], found[2])
+    torch.testing.assert_close(found[:1], encoder(values([0.5, 3, 400])))
+    encoder(values([math.nan] * 3)).sum().backward()
+    assert torch.equal(encoder.without.grad, torch.ones(32))
+    others = [weight.grad for name, weight in encoder.named_parameters() if name != "without"]
+    assert all(grad is None or not bool(grad.any()) for grad in others)
+    with pytest.raises(DataError, match=r"'camera' has values \[nan\]"):
+        encoder(values([0.5, math.nan, 400]))
+
+
+def test_networks_without_dropout_keep_the_weights_that_they_had(encoder):
+    assert not [name for name in encoder.state_dict() if "without" in name or "stand_in" in name]
 
 
 def test_gradients_reach_every_weight(encoder):

@@ -81,6 +81,7 @@ def test_condition_does_not_depend_on_the_order_of_its_parameters(changed):
         (["sampling.trajectory=4"], "4 estimates cannot be kept of the 3 steps"),
         (["sampling.conditions=[{l: 2}]"], "sampling.conditions.0 gives ['l'], the network is told ['l', 'm']"),
         (["sampling.conditions=[{l: 2, m: 1, n: 3}]"], "exactly these"),
+        (["model.conditioning.parameters=[l]", "sampling.conditions=[{l2: 1}]"], "for 'l2', did you mean 'l'?"),
         (["diffusion={kind: ddpm, timesteps: 10}", "sampling.evaluations=[11]"], "more than diffusion.timesteps 10"),
         (["sampling.samplers=[gaussian_reference]", "sampling.steps.start=white"], "needs the training spectrum"),
         (["sampling.samplers=[heun_churn]", "sampling.steps.options={heun_churn: {churn: 1}}"], "mean 's_churn'"),

@@ -88,3 +88,32 @@ def test_batch_shapes():
     assert batch.fields.shape == batch.noise.shape == (3, 1, CELLS)
     assert batch.uniform.shape == (3,)
     assert batch.positions.tolist() == [2, 3, 4]
+
+
+def test_parameters_are_kept_from_the_network_in_the_share_asked_for():
+    """Binomial: 6 x 1000 draws at 0.2 have a standard deviation of 31."""
+    plain, dropped = make_batches(), make_batches(condition_dropout=0.2)
+    kept_away = 0
+    for iteration in range(1000):
+        told, all_told = dropped.make(iteration, range(6)), plain.make(iteration, range(6))
+        is_without = told.parameters.isnan().all(dim=1)
+        assert torch.equal(told.parameters[~is_without], all_told.parameters[~is_without])
+        assert torch.equal(told.noise, all_told.noise), "the other draws do not change"
+        kept_away += int(is_without.sum())
+    assert abs(kept_away - 1200) < 4 * 31
+
+
+def test_who_is_told_does_not_depend_on_how_a_batch_is_shared():
+    source = make_batches(condition_dropout=0.5)
+    whole = source.make(3, range(6)).parameters
+    parts = torch.cat([source.make(3, range(2)).parameters, source.make(3, range(2, 6)).parameters])
+    assert whole.isnan().any()
+    assert torch.equal(torch.nan_to_num(whole, -1), torch.nan_to_num(parts, -1))
+    assert not torch.equal(whole.isnan(), source.make(4, range(6)).parameters.isnan())
+
+
+def test_the_parameters_of_the_data_stay_as_they_are():
+    source = make_batches(condition_dropout=0.9)
+    first = [source.make(iteration, range(6)).parameters.isnan().sum() for iteration in range(5)]
+    again = [source.make(iteration, range(6)).parameters.isnan().sum() for iteration in range(5)]
+    assert first == again

@@ -47,7 +47,7 @@ class Line(nn.Module):
         return self.linear(x) + self.told(told)[:, None]
 
 
-def make_batches(batch_size=6, augmentation=(), seed=0, reader=None):
+def make_batches(batch_size=6, augmentation=(), seed=0, reader=None, condition_dropout=0.0):
     return BatchSource(
         reader=reader or Numbered(),
         indices=np.arange(NUM_FIELDS),
@@ -57,6 +57,7 @@ def make_batches(batch_size=6, augmentation=(), seed=0, reader=None):
         order=SampleOrder(seed, NUM_FIELDS, batch_size),
         seed=seed,
         device=CPU,
+        condition_dropout=condition_dropout,
     )
 
 
