@@ -151,7 +151,7 @@ def _rank(workspace: Workspace, condition: str, cells: Sequence[Cell]) -> Checkp
     if len(weights) < 2:
         reason = (
             f"the sweep has one checkpoint, that of iteration {cells[0].checkpoint.iteration}: to select among "
-            "several, say sampling.checkpoints: all, or name their iterations; to select a width of the average, list "
+            "several, say sampling.checkpoints: all, or name their iterations; to select an averaging width, list "
             "several as sampling.ema_gamma"
         )
         return CheckpointRanking(condition, named, reason)
