@@ -34,7 +34,12 @@ class Runtime(Section):
     """This machine's resources; never part of a result's identity."""
 
     device: Literal["auto", "cpu", "cuda", "xpu"] = "auto"
-    """``auto``: an accelerator if torch has one, else the CPU."""
+    """``auto``: an accelerator if torch has one (xpu, else cuda), else the CPU."""
+    backend: Literal["auto", "oneccl", "xccl", "ccl", "nccl", "gloo"] = "auto"
+    """What carries the collectives of a training on several processes. ``auto``: xccl on xpu (ccl, Intel's bindings,
+    up to torch 2.8), nccl on cuda, gloo on CPUs. ``oneccl``: Intel's library, on CPUs too (extra ``oneccl``)."""
+    ipex: Literal["auto", "on", "off"] = "auto"
+    """Intel's extension of torch up to 2.8, for training; ``auto``: where it is installed and fits."""
     threads: Annotated[int, Field(ge=1)] | None = None
     """CPU threads of a process; None: the CPUs it may use, shared between the local processes."""
     deterministic: bool = True
