@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rhodiff.cli.console import Console
-from rhodiff.cli.options import ConfigFile, DryRun, JsonOutput, Overrides, Quiet
+from rhodiff.cli.options import Backend, ConfigFile, DryRun, JsonOutput, Overrides, Quiet
 
 if TYPE_CHECKING:
     from rhodiff.runtime.heartbeat import Heartbeat
@@ -74,11 +74,13 @@ def run(
             show_default="that of the config",
         ),
     ] = None,
+    backend: Backend = None,
     as_json: JsonOutput = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a stage here; a finished one does nothing again."""
+    from rhodiff.cli.backend_option import with_backend
     from rhodiff.runtime.places import place_from_environment
     from rhodiff.runtime.thread_limits import share_cores
 
@@ -97,17 +99,16 @@ def run(
     _refuse_idle_follow(stage, procs, part, follow=follow, dry_run=dry_run)
     _refuse_idle_generate(stage, generate=generate, follow=follow, dry_run=dry_run)
     _refuse_repeated_work(stage, procs, part, place)
+    overrides = with_backend(overrides or [], backend, stage.value)
     console = Console(quiet=quiet or place.rank > 0, as_json=as_json, heartbeat=_heartbeat(place))
     start = folder or config.resolve().parent
     loaded = None if stage is not Stage.PIPELINE else load_workflow(workflow or "pipeline")
     commands = [
         RunCommand(console, Workspace(experiment, start, console), place, config, list(sets), procs)
         for experiment, sets in (
-            [(load_experiment(config, overrides or []), overrides or [])]
+            [(load_experiment(config, overrides), overrides)]
             if loaded is None
-            else [
-                (variant.experiment, variant.overrides) for variant in load_variants(config, overrides or [], loaded)
-            ]
+            else [(variant.experiment, variant.overrides) for variant in load_variants(config, overrides, loaded)]
         )
     ]
     for command in commands:
@@ -115,7 +116,7 @@ def run(
         if follow or (loaded is not None and any(found.follow for found in loaded.stages.values())):
             check_follow(command.workspace)
         if not dry_run and stage in {Stage.TRAIN, Stage.PIPELINE}:
-            check_environment(command.workspace)
+            check_environment(command.workspace, max(procs, place.world_size))
     if dry_run:
         show_plan(commands, stage, loaded)
     elif loaded is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rhodiff.cli.console import Console
-from rhodiff.cli.options import ConfigFile, DryRun, JsonOutput, Overrides, Quiet
+from rhodiff.cli.options import Backend, ConfigFile, DryRun, JsonOutput, Overrides, Quiet
 from rhodiff.cli.resource_options import (
     Account,
     Chain,
@@ -76,6 +76,7 @@ def submit(
         bool, typer.Option("--generate", help="Evaluate: make the samples that are missing first.")
     ] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Show a training's log until it ends.")] = False,
+    backend: Backend = None,
     as_json: JsonOutput = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
@@ -84,6 +85,7 @@ def submit(
 
     The same command again never submits anything twice.
     """
+    from rhodiff.cli.backend_option import with_backend
     from rhodiff.cli.submit_pipeline import submit_workflow
     from rhodiff.cli.waiting import wait_for
     from rhodiff.config.loading import load_experiment
@@ -129,14 +131,15 @@ def submit(
             "dry-run": dry_run,
         },
     )
+    overrides = with_backend(overrides or [], backend, stage.value)
     console = Console(quiet=quiet, as_json=as_json)
     if not (local or has_slurm()):
         console.note("note: there is no Slurm here ('sbatch' is not on the PATH): jobs are processes of this machine")
     if stage is Stage.PIPELINE:
         name = workflow or "pipeline"
-        submit_workflow(console, config, overrides or [], name, flags, site, local=local, dry_run=dry_run, wait=wait)
+        submit_workflow(console, config, overrides, name, flags, site, local=local, dry_run=dry_run, wait=wait)
         return
-    workspace = Workspace(load_experiment(config, overrides or []), config.resolve().parent, console)
+    workspace = Workspace(load_experiment(config, overrides), config.resolve().parent, console)
     check_experiment(workspace)
     scheduler, target = open_target(workspace.experiment, workspace.run_folder.path.parent, site, local=local)
     if test:

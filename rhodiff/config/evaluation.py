@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from rhodiff.config.fields import MinMax, TransformStep
 from rhodiff.config.section import Operational, Section
 from rhodiff.config.selection import Selection
 
@@ -23,6 +24,9 @@ __all__ = [
     "ThresholdSpread",
     "WaveletL1",
 ]
+
+
+OwnSpace = Annotated[tuple[TransformStep, ...], Field(min_length=1)]
 
 
 class PowerSpectrum(Section):
@@ -182,8 +186,11 @@ class Evaluation(Section):
 
     reference: Literal["validation", "test"] = "test"
     """Part of the data that generated fields are compared with."""
-    space: Literal["transformed", "physical"] = "transformed"
-    """Compare what the network sees (paper A: the log field), or fields in physical units."""
+    space: Literal["transformed", "physical"] | Annotated[tuple[TransformStep, ...], Field(min_length=1)] = (
+        "transformed"
+    )
+    """Compare what the network sees (paper A: the log field), fields in physical units, or those after steps of their
+    own, written as in ``fields.transform``, in which networks that see different things can be compared."""
     statistics: Annotated[tuple[StatisticSettings, ...], Field(min_length=1)] = (PowerSpectrum(), PixelDistribution())
     """What is measured; each kind once."""
     memorisation: Memorisation | None = Memorisation()
@@ -197,6 +204,13 @@ class Evaluation(Section):
     """Seed of the bootstrap."""
     selection: Annotated[Selection, Operational] = Selection()
     """How checkpoints are ranked, from what is stored of each field: another ranking measures nothing again."""
+
+    @model_validator(mode="after")
+    def _own_space_keeps_scales(self) -> "Evaluation":
+        steps = () if isinstance(self.space, str) else self.space
+        if any(isinstance(step, MinMax) and step.scope == "image" for step in steps):
+            raise ValueError("space: min_max with scope 'image' removes the scale of each field: take scope 'set'")
+        return self
 
     @model_validator(mode="after")
     def _selection_has_its_statistics(self) -> "Evaluation":

@@ -34,7 +34,12 @@ class Runtime(Section):
     """This machine's resources; never part of a result's identity."""
 
     device: Literal["auto", "cpu", "cuda", "xpu"] = "auto"
-    """``auto``: an accelerator if torch has one, else the CPU."""
+    """``auto``: an accelerator if torch has one (xpu, else cuda), else the CPU."""
+    backend: Literal["auto", "oneccl", "xccl", "ccl", "nccl", "gloo"] = "auto"
+    """What carries the collectives of a training on several processes. ``auto``: xccl on xpu (ccl, Intel's bindings,
+    up to torch 2.8), nccl on cuda, gloo on CPUs. ``oneccl``: Intel's library, on CPUs too (extra ``oneccl``)."""
+    ipex: Literal["auto", "on", "off"] = "auto"
+    """Intel's extension of torch up to 2.8, for training; ``auto``: where it is installed and fits."""
     threads: Annotated[int, Field(ge=1)] | None = None
     """CPU threads of a process; None: the CPUs it may use, shared between the local processes."""
     deterministic: bool = True
@@ -109,10 +114,10 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _sections_agree(self) -> "Experiment":
         per_image = any(isinstance(s, MinMax) and s.scope == "image" for s in self.fields.transform)
-        if per_image and self.evaluation.space == "physical":
+        if per_image and self.evaluation.space != "transformed":
             raise ValueError(
-                "evaluation.space 'physical' needs a transform that can be undone for a generated field; "
-                "fields.transform has min_max with scope 'image'"
+                "an evaluation.space other than 'transformed' needs a transform that can be undone for a generated "
+                "field; fields.transform has min_max with scope 'image'"
             )
         if self.sampling.conditions != "reference" and not self.model.conditioning.parameters:
             raise ValueError("sampling.conditions has no effect without model.conditioning.parameters")

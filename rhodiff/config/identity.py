@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from rhodiff.config.experiment import Experiment
+from rhodiff.config.fields import TransformStep
 from rhodiff.config.section import result_settings
 from rhodiff.errors import DataError
 
-__all__ = ["data_identity", "fingerprint", "identity_hash", "training_identity"]
+__all__ = ["data_identity", "fingerprint", "identity_hash", "training_identity", "transform_identity"]
 
 SCHEMA_VERSION = 1
 """Raised when the meaning of a stored result changes, so that old results are not taken for new ones."""
@@ -72,6 +73,15 @@ def data_identity(experiment: Experiment, input_files: Sequence[Path]) -> str:
         input_files: the source's input files, in the source's order.
     """
     return identity_hash("data", result_settings(experiment.data), [fingerprint(path) for path in input_files])
+
+
+def transform_identity(steps: Sequence[TransformStep]) -> str:
+    """Identity of a fitted transform, within the data set.
+
+    Args:
+        steps: as in ``fields.transform``.
+    """
+    return identity_hash("transform", [result_settings(step) for step in steps])
 
 
 def training_identity(experiment: Experiment, data: str) -> str:

@@ -1,4 +1,4 @@
-"""Sampling sweeps: checkpoint x condition x sampler x evaluations x guidance x seed."""
+"""Sampling sweeps: checkpoint x condition x sampler x evaluations x guidance x EMA width x seed."""
 
 from typing import Annotated, Any, Literal
 
@@ -61,9 +61,10 @@ class Sampling(Section):
     """Seeds of the starting noise."""
     weights: Literal["ema", "raw"] = "ema"
     """Averaged weights, or those of the optimizer."""
-    ema_gamma: Annotated[float, Field(gt=0)] | None = None
-    """Exponent of the averaged weights, put together from all checkpoints up to the sampled one, where the training
-    kept two averages; None: as trained, the first of two."""
+    ema_gamma: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] | None = None
+    """Exponents of the averaged weights, one or a list, put together from all checkpoints up to the sampled one,
+    where the training kept two averages; None: as trained, the first of two. The ranking of several against the
+    ``validation`` split (``evaluation.reference``) tells which to take."""
     constraints: Constraints = Constraints()
     """Positivity and total mass of the generated fields."""
     trajectory: Annotated[int, Field(ge=0)] = 0
@@ -81,7 +82,7 @@ class Sampling(Section):
     that it does not have: ``warn`` and go on, ``refuse``, or ``allow`` without a word. Labels that training did not
     see are always refused."""
 
-    @field_validator("guidance", mode="before")
+    @field_validator("guidance", "ema_gamma", mode="before")
     @classmethod
     def _one_weight_is_a_list(cls, value: Any) -> Any:
         """``guidance: 2`` is ``guidance: [2]``."""
@@ -94,9 +95,10 @@ class Sampling(Section):
         return self
 
     @model_validator(mode="after")
-    def _weights_differ(self) -> "Sampling":
-        if len(set(self.guidance)) < len(self.guidance):
-            raise ValueError(f"guidance {list(self.guidance)} names a weight twice")
+    def _values_of_axes_differ(self) -> "Sampling":
+        for name, values in (("guidance", self.guidance), ("ema_gamma", self.ema_gamma or ())):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} {list(values)} names a value twice")
         return self
 
     @model_validator(mode="after")

@@ -5,13 +5,14 @@ import resource
 
 import torch
 
-from rhodiff.errors import EnvironmentLacksError
 from rhodiff.runtime.cpus import cpus_of_process
+from rhodiff.runtime.probing import probe_environment
+from rhodiff.runtime.resolution import DeviceRequest, choose_device
 
-__all__ = ["configure_torch", "peak_memory_gb", "resolve_device"]
+__all__ = ["configure_torch", "device_of", "peak_memory_gb", "resolve_device"]
 
 
-def resolve_device(request: str, local_rank: int = 0) -> torch.device:
+def resolve_device(request: DeviceRequest, local_rank: int = 0) -> torch.device:
     """The torch device of a process.
 
     Args:
@@ -21,17 +22,14 @@ def resolve_device(request: str, local_rank: int = 0) -> torch.device:
     Raises:
         EnvironmentLacksError: if the device was demanded and torch does not see it.
     """
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    found = accelerator.type if accelerator is not None and accelerator.type in {"cuda", "xpu"} else "cpu"
-    wanted = found if request == "auto" else request
-    if wanted == "cpu":
+    return device_of(choose_device(request, probe_environment())[-1].candidate, local_rank)
+
+
+def device_of(kind: str, local_rank: int) -> torch.device:
+    """The device of that kind that a process has: those of its node in order, one for each local process."""
+    if kind == "cpu":
         return torch.device("cpu")
-    if wanted != found:
-        raise EnvironmentLacksError(
-            f"runtime.device '{request}' was asked for, but torch {torch.__version__} sees none here: "
-            "take 'auto', or install a torch built for that device"
-        )
-    return torch.device(wanted, local_rank % torch.accelerator.device_count())
+    return torch.device(kind, local_rank % torch.accelerator.device_count())
 
 
 def configure_torch(threads: int | None, processes_here: int, *, deterministic: bool) -> int:

@@ -6,10 +6,11 @@ Its :class:`~rhodiff.runtime.places.Place` is what its launcher said. Everything
 
 import gc
 import os
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import NoReturn
 
@@ -17,6 +18,7 @@ import torch
 import torch.distributed as dist
 
 from rhodiff.errors import ConfigError, EnvironmentLacksError, PeerEndedError, PeerLostError, RhodiffError
+from rhodiff.runtime.oneccl.backend import BACKEND, register_backend
 from rhodiff.runtime.places import Place
 
 __all__ = ["Processes", "join_processes"]
@@ -26,14 +28,26 @@ TIMEOUT_MIN = 60
 LOST_CONNECTION = ("Connection closed", "Connection reset", "Broken pipe", "Timed out", "Socket Timeout")
 """What gloo writes into a plain RuntimeError when another process is gone."""
 BACKENDS = {"cpu": "gloo", "cuda": "nccl", "xpu": "xccl"}
+"""Where no other is asked for."""
+FIRST_ALL_REDUCE_S = 300.0
+"""Deadline of the first all-reduce, in which connections are made."""
 
 
 @dataclass(frozen=True)
 class Processes:
-    """The joined processes."""
+    """The joined processes.
+
+    Attributes:
+        place: this process's place.
+        device: its device.
+        backend: what carries collectives; None: there is a single process.
+        first_all_reduce_s: time of the first all-reduce, whose result was checked; None: there is a single process.
+    """
 
     place: Place
     device: torch.device
+    backend: str | None = None
+    first_all_reduce_s: float | None = None
 
     @property
     def is_first(self) -> bool:
@@ -89,30 +103,30 @@ class Processes:
 
 
 @contextmanager
-def join_processes(place: Place, device: torch.device) -> Iterator[Processes]:
+def join_processes(place: Place, device: torch.device, backend: str | None = None) -> Iterator[Processes]:
     """Join the others, check that all can be heard, and part at the end of the block.
 
     A network wrapped for data parallelism must not outlive the block: make it in a function that returns inside.
 
     Args:
         place: this process's place.
-        device: its device; it decides the backend: gloo, nccl or xccl.
+        device: its device.
+        backend: torch's name of what carries collectives; None: gloo, nccl or xccl, as the device needs it.
 
     Raises:
         ConfigError: if the launcher named no place to meet.
         EnvironmentLacksError: if torch lacks the backend, or not all processes answered.
         PeerLostError: if the connection to another process is lost in the block.
     """
-    processes = Processes(place, device)
     if place.address is None and place.world_size > 1:
         raise ConfigError(
             f"a launcher started {place.world_size} processes, but said neither host nor port where they meet: start "
             "a training with torchrun, srun or 'rhodiff-hpc submit', or set MASTER_ADDR and MASTER_PORT"
         )
     if place.address is None:
-        yield processes
+        yield Processes(place, device)
         return
-    backend = BACKENDS[device.type]
+    backend = register_backend() if backend == BACKEND else backend or BACKENDS[device.type]
     if not dist.is_backend_available(backend):
         raise EnvironmentLacksError(
             f"training on {place.world_size} {device.type} processes needs torch's backend '{backend}', which "
@@ -125,8 +139,8 @@ def join_processes(place: Place, device: torch.device) -> Iterator[Processes]:
             backend, rank=place.rank, world_size=place.world_size, timeout=timedelta(minutes=TIMEOUT_MIN)
         )
         try:
-            _check_all_heard(processes)
-            yield processes
+            processes = Processes(place, device, backend)
+            yield replace(processes, first_all_reduce_s=_check_all_heard(processes))
             _release_networks(None)
         except RhodiffError as error:
             _release_networks(error)
@@ -155,17 +169,39 @@ def _told_of_lost_processes(place: Place) -> Iterator[None]:
     except RuntimeError as error:
         if not isinstance(error, dist.DistError) and not any(words in str(error) for words in LOST_CONNECTION):
             raise
-        raise PeerLostError(
-            f"process {place.rank} of {place.world_size} lost the connection to another one, which was killed (out "
-            "of memory?) or is on a failed node. Checkpoints are intact: the same command goes on"
-        ) from error
+        raise PeerLostError(_describe_loss(place, error)) from error
 
 
-def _check_all_heard(processes: Processes) -> None:
-    size = processes.place.world_size
-    total = int(processes.sum(torch.tensor([processes.place.rank + 1.0]))[0])
-    if total != size * (size + 1) // 2:
+def _describe_loss(place: Place, error: RuntimeError) -> str:
+    """Our backend knows which process is gone."""
+    who = f"process {place.rank} of {place.world_size}"
+    _, _, why = str(error).partition(f"{BACKEND}: ")
+    if why:
+        return f"{who} cannot go on: {why.splitlines()[0]}. Checkpoints are intact: the same command goes on"
+    return (
+        f"{who} lost the connection to another one, which was killed (out of memory?) or is on a failed node. "
+        "Checkpoints are intact: the same command goes on"
+    )
+
+
+def _check_all_heard(processes: Processes) -> float:
+    """Add up rank + 1 over all processes, under a deadline; returns the seconds that it took."""
+    size, began = processes.place.world_size, time.perf_counter()
+    total = torch.tensor([processes.place.rank + 1.0], device=processes.device)
+    work = dist.all_reduce(total, async_op=True)
+    assert work is not None, "an asynchronous all-reduce gives its work"
+    try:
+        work.wait(timedelta(seconds=FIRST_ALL_REDUCE_S))
+    except RuntimeError as error:
+        if "timed out" not in str(error).lower():
+            raise
         raise EnvironmentLacksError(
-            f"the first all-reduce over {size} processes gave {total} instead of {size * (size + 1) // 2}: "
-            "the communication backend does not work here"
+            f"the first all-reduce over {size} processes was not over in {FIRST_ALL_REDUCE_S:.0f} s: the backend "
+            f"'{processes.backend}' does not get through between their nodes"
+        ) from error
+    if int(total[0]) != size * (size + 1) // 2:
+        raise EnvironmentLacksError(
+            f"the first all-reduce over {size} processes gave {int(total[0])} instead of {size * (size + 1) // 2}: "
+            f"the backend '{processes.backend}' does not work here"
         )
+    return time.perf_counter() - began

@@ -10,7 +10,8 @@ from rhodiff.config.model import UNetSettings
 from rhodiff.errors import EnvironmentLacksError
 from rhodiff.fields.augmentation import check_augmentation
 from rhodiff.models.unet import check_shape
-from rhodiff.runtime.devices import resolve_device
+from rhodiff.runtime.oneccl.backend import BACKEND, prepare_backend
+from rhodiff.runtime.preparation import resolve_runtime
 from rhodiff.stages.asked_conditions import check_conditions
 from rhodiff.stages.denoise import check_denoising
 from rhodiff.stages.prepare import checked_split
@@ -48,13 +49,19 @@ def check_experiment(workspace: Workspace) -> None:
     check_harmonics(workspace)
 
 
-def check_environment(workspace: Workspace) -> None:
-    """Check that this machine has what a training demands of it.
+def check_environment(workspace: Workspace, num_processes: int = 1) -> None:
+    """Check that this machine has what a training demands of it, and compile what is compiled once.
+
+    Args:
+        workspace: the experiment.
+        num_processes: processes of the training.
 
     Raises:
+        ConfigError: for a backend that does not carry tensors of the device.
         EnvironmentLacksError: for a device that torch does not see, or a missing package.
     """
-    resolve_device(workspace.experiment.runtime.device)
+    if resolve_runtime(workspace.experiment.runtime, num_processes).backend == BACKEND:
+        prepare_backend()
     project = workspace.experiment.training.wandb_project
     if project is not None and find_spec("wandb") is None:
         raise EnvironmentLacksError(

@@ -217,7 +217,7 @@ def _num_cells(workspace: Workspace) -> int:
     settings = workspace.experiment.sampling
     checkpoints = _num_checkpoints(workspace, settings.checkpoints)
     conditions = 1 if settings.conditions == "reference" else len(settings.conditions)
-    axes = (settings.samplers, settings.evaluations, settings.guidance, settings.seeds)
+    axes = (settings.samplers, settings.evaluations, settings.guidance, settings.ema_gamma or (None,), settings.seeds)
     return checkpoints * conditions * prod(len(axis) for axis in axes)
 
 

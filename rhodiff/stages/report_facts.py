@@ -1,10 +1,11 @@
 """The tables of facts in a report: data, costs, environment."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from rhodiff.config.fields import TransformStep
 from rhodiff.report import Fact, format_number, format_seconds
 from rhodiff.sources.source import TEST, TRAIN, VALIDATION
 from rhodiff.stages.comparison_space import ComparisonSpace
@@ -27,10 +28,15 @@ def data_facts(workspace: Workspace) -> tuple[Fact, ...]:
         Fact("quantity", f"{spec.name} [{spec.unit or 'dimensionless'}]"),
         Fact("grid", f"{' × '.join(map(str, spec.shape))} cells, {box} {spec.length_unit}"),
         Fact("split", parts, "by independent groups; transform fitted on the training part alone"),
-        Fact("compared in", space.spec.name, f"evaluation.space is '{workspace.experiment.evaluation.space}'"),
+        Fact("compared in", space.spec.name, _told_space(workspace.experiment.evaluation.space)),
     ]
     provenance: dict[str, Any] = dict(store.attributes["provenance"])
     return (*facts, *(Fact(name.replace("_", " "), _plain(value)) for name, value in provenance.items()))
+
+
+def _told_space(space: Literal["transformed", "physical"] | tuple[TransformStep, ...]) -> str:
+    told = f"'{space}'" if isinstance(space, str) else " and ".join(step.kind for step in space)
+    return f"evaluation.space is {told}"
 
 
 def _plain(value: str | float) -> str:

@@ -26,7 +26,7 @@ from rhodiff.stages.workspace import Workspace
 from rhodiff.store.field_store import num_shards, open_fields, shard_range
 from rhodiff.store.field_writing import create_fields, write_shard
 from rhodiff.store.files import read_marker, write_marker
-from rhodiff.training.checkpoints import Checkpoint, CheckpointFolder
+from rhodiff.training.checkpoints import CheckpointFolder
 from rhodiff.training.restored import RestoredModel
 
 __all__ = ["SampleTask", "sample_sweep", "sample_tasks"]
@@ -90,15 +90,14 @@ def sample_sweep(
 
 
 def _run_tasks(workspace: Workspace, tasks: Sequence[SampleTask], device: torch.device) -> None:
-    """Run the tasks, keeping one network loaded as long as the checkpoint stays the same."""
-    loaded: tuple[str, RestoredModel | None] | None = None
-    weights = workspace.experiment.sampling.weights
+    """Run the tasks, keeping one network loaded as long as the weights stay the same."""
+    loaded: tuple[tuple[str, float | None], RestoredModel | None] | None = None
     started = time.perf_counter()
     with listen_for_stop() as stop:
         for done, task in enumerate(tasks, 1):
-            digest = task.cell.checkpoint.digest
-            if loaded is None or loaded[0] != digest:
-                loaded = (digest, _load(workspace, task.cell.checkpoint, weights, device))
+            wanted = (task.cell.checkpoint.digest, task.cell.ema_gamma)
+            if loaded is None or loaded[0] != wanted:
+                loaded = (wanted, _load(workspace, task.cell, device))
             if loaded[1] is None:
                 continue
             _run_task(workspace, task, loaded[1])
@@ -107,12 +106,13 @@ def _run_tasks(workspace: Workspace, tasks: Sequence[SampleTask], device: torch.
             stop.leave_between(done, len(tasks))
 
 
-def _load(workspace: Workspace, checkpoint: Checkpoint, weights: str, device: torch.device) -> RestoredModel | None:
-    """The network of a checkpoint; None if it is damaged and such ones are to be left out."""
+def _load(workspace: Workspace, cell: Cell, device: torch.device) -> RestoredModel | None:
+    """The network of a cell; None if its checkpoint is damaged and such ones are to be left out."""
+    settings, checkpoint = workspace.experiment.sampling, cell.checkpoint
     try:
-        return load_network(workspace, checkpoint, weights, device, workspace.experiment.sampling.ema_gamma)
+        return load_network(workspace, checkpoint, settings.weights, device, cell.ema_gamma)
     except DataError as error:
-        if not workspace.experiment.sampling.skip_damaged:
+        if not settings.skip_damaged:
             raise DataError(f"{error}. Restore it, or leave damaged ones out with sampling.skip_damaged") from error
         CheckpointFolder(workspace.run_folder.checkpoints).record_damage(checkpoint, str(error))
         workspace.observer.warn(f"{checkpoint.name} is left out: {error}")
@@ -183,7 +183,7 @@ def _create_store(workspace: Workspace, cell: Cell, model: RestoredModel) -> Non
             "training_id": model.training_id,
             "checkpoint": cell.checkpoint.name,
             "weights": settings.weights,
-            "ema_gamma": settings.ema_gamma,
+            "ema_gamma": cell.ema_gamma,
             "weights_digest": cell.checkpoint.digest,
             "sampler": cell.sampler,
             "evaluations": cell.evaluations,

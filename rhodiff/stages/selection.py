@@ -1,9 +1,10 @@
 """Selection of a checkpoint: the cells of a sweep ranked by what was measured of their fields.
 
 Cells at one condition are the candidates of one ranking (:mod:`rhodiff.statistics.selection`); those that differ by
-checkpoint alone are one family (sampler, evaluations, guidance, seed). A ranking takes the samples that diverged in
-*no* candidate, so that all have equal numbers. Starting noise differs between checkpoints; cells of one checkpoint
-share it, but are taken as independent too: differences between samplers have errors that are too large, if anything.
+checkpoint alone are one family (sampler, evaluations, guidance, EMA width, seed). A ranking takes the samples that
+diverged in *no* candidate, so that all have equal numbers. Starting noise differs between checkpoints; cells of one
+checkpoint share it, but are taken as independent too: differences between samplers or widths have errors that are too
+large, if anything.
 
 Trainings from other seeds are other runs. To rank them together, :func:`measured_candidates` of each go into one
 :func:`~rhodiff.statistics.rank_candidates`, with the run in their names and families: that needs one data set,
@@ -146,11 +147,12 @@ def measured_candidates(workspace: Workspace, cells: Sequence[Cell]) -> Candidat
 
 def _rank(workspace: Workspace, condition: str, cells: Sequence[Cell]) -> CheckpointRanking:
     named = {_name(workspace, cell): cell for cell in cells}
-    iterations = {cell.checkpoint.iteration for cell in cells}
-    if len(iterations) < 2:
+    weights = {(cell.checkpoint.iteration, cell.ema_gamma) for cell in cells}
+    if len(weights) < 2:
         reason = (
-            f"the sweep has one checkpoint, that of iteration {min(iterations)}: to select among several, say "
-            "sampling.checkpoints: all, or name their iterations"
+            f"the sweep has one checkpoint, that of iteration {cells[0].checkpoint.iteration}: to select among "
+            "several, say sampling.checkpoints: all, or name their iterations; to select an averaging width, list "
+            "several as sampling.ema_gamma"
         )
         return CheckpointRanking(condition, named, reason)
     given = measured_candidates(workspace, cells)

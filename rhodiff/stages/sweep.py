@@ -1,6 +1,6 @@
 """The cells of a sampling sweep, each with its identity.
 
-Axes of a sweep: checkpoint x condition x sampler x evaluations x guidance x seed.
+Axes of a sweep: checkpoint x condition x sampler x evaluations x guidance x EMA width x seed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,6 +48,7 @@ class Cell:
         seed: seed of the starting noise.
         steps: noise levels and start.
         guidance: weight of classifier-free guidance.
+        ema_gamma: exponent of the averaged weights; None: as trained.
     """
 
     identity: str
@@ -58,6 +59,7 @@ class Cell:
     seed: int
     steps: SamplerSteps = field(default_factory=SamplerSteps)
     guidance: float = 1.0
+    ema_gamma: float | None = None
 
     def describe(self) -> str:
         """One line for people."""
@@ -66,9 +68,10 @@ class Cell:
 
     @property
     def called(self) -> str:
-        """Sampler and evaluations, and the guidance where there is any."""
+        """Sampler and evaluations, and the guidance and the EMA width where they were asked for."""
         guidance = "" if self.guidance == 1 else f", guidance {self.guidance:g}"
-        return f"{self.sampler} {self.evaluations}{guidance}"
+        width = "" if self.ema_gamma is None else f", EMA gamma {self.ema_gamma:g}"
+        return f"{self.sampler} {self.evaluations}{guidance}{width}"
 
 
 def describe_condition(condition: Mapping[str, float]) -> str:
@@ -144,12 +147,13 @@ def sweep_cells(workspace: Workspace) -> list[Cell]:
         workspace, settings.checkpoints, "sampling.checkpoints", skip_damaged=settings.skip_damaged
     )
     conditions = [None] if settings.conditions == "reference" else list(settings.conditions)
+    widths = settings.ema_gamma or (None,)
     axes = product(
-        checkpoints, conditions, settings.samplers, settings.evaluations, settings.guidance, settings.seeds
+        checkpoints, conditions, settings.samplers, settings.evaluations, settings.guidance, widths, settings.seeds
     )
     cells = [
-        Cell("", checkpoint, condition, sampler, evaluations, seed, settings.steps, guidance)
-        for checkpoint, condition, sampler, evaluations, guidance, seed in axes
+        Cell("", checkpoint, condition, sampler, evaluations, seed, settings.steps, guidance, width)
+        for checkpoint, condition, sampler, evaluations, guidance, width, seed in axes
     ]
     return [replace(cell, identity=_identity(workspace, cell)) for cell in cells]
 
@@ -183,7 +187,8 @@ def _identity(workspace: Workspace, cell: Cell) -> str:
     if cell.guidance != 1:  # samples without it are called what they were before there was any
         settings["guidance"] = cell.guidance
     reference = workspace.experiment.evaluation.reference if cell.condition is None else None
-    made_of = [cell.checkpoint] if settings["ema_gamma"] is None else find_snapshots(workspace, cell.checkpoint)
+    settings["ema_gamma"] = cell.ema_gamma
+    made_of = [cell.checkpoint] if cell.ema_gamma is None else find_snapshots(workspace, cell.checkpoint)
     return identity_hash(
         "samples",
         workspace.training_id,

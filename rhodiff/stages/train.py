@@ -18,9 +18,11 @@ from rhodiff.errors import DataError, EnvironmentLacksError
 from rhodiff.fields.transforms import Transform
 from rhodiff.models.build import build_model, count_parameters
 from rhodiff.models.conditioning import ConditioningTable
-from rhodiff.runtime.devices import configure_torch, peak_memory_gb, resolve_device
+from rhodiff.runtime.devices import configure_torch, peak_memory_gb
+from rhodiff.runtime.ipex import optimise_for_training
 from rhodiff.runtime.launcher_variables import LINEAGE
 from rhodiff.runtime.places import Place
+from rhodiff.runtime.preparation import Preparation, prepare_process
 from rhodiff.runtime.processes import Processes, join_processes
 from rhodiff.runtime.progress import Silent
 from rhodiff.runtime.stopping import listen_for_stop
@@ -73,11 +75,12 @@ def train(workspace: Workspace, place: Place) -> Checkpoint:
     """
     check_conditions(workspace)
     runtime, settings = workspace.experiment.runtime, workspace.experiment.training
-    device = resolve_device(runtime.device, place.local_rank)
+    prepared = prepare_process(runtime, place, os.environ)
     configure_torch(runtime.threads, place.processes_here, deterministic=runtime.deterministic)
     checkpoints = CheckpointFolder(workspace.run_folder.checkpoints)
     store = workspace.store  # before anything is written, the data must be there
-    with join_processes(place, device) as processes, _training_lock(workspace, processes):
+    joined = join_processes(place, prepared.device, prepared.resolution.backend)
+    with joined as processes, _training_lock(workspace, processes):
         found = _find_start(workspace, checkpoints, processes)
         if found is not None and found[0].iteration == settings.iterations:
             if processes.is_first:
@@ -85,6 +88,7 @@ def train(workspace: Workspace, place: Place) -> Checkpoint:
             return found[0]
         processes.on_first(checkpoints.remove_temporaries)
         processes.on_first(workspace.record_run)
+        processes.on_first(lambda: _record_preparation(workspace, prepared, processes))
         processes.on_first(lambda: fitted_transform(workspace))
         parts = _build_parts(workspace, store, processes)
         state = TrainingState.begin(parts.network, settings)
@@ -92,8 +96,18 @@ def train(workspace: Workspace, place: Place) -> Checkpoint:
             state.restore(found[1])
             if processes.is_first:
                 workspace.observer.note(f"going on from {found[0].name}")
+        if prepared.resolution.ipex:
+            optimise_for_training(parts.network, state.optimizer)
         _train_to_end(workspace, processes, parts, state, checkpoints)
         return checkpoints.list(settings.iterations, _last_common(workspace))[-1]
+
+
+def _record_preparation(workspace: Workspace, prepared: Preparation, processes: Processes) -> None:
+    """What was chosen, and why, goes with the run; what carries the collectives is told."""
+    for decision in prepared.resolution.decisions:
+        if decision.what == "backend":
+            workspace.observer.note(str(decision))
+    workspace.journal.write("prepared", first_all_reduce_s=processes.first_all_reduce_s, **prepared.to_record())
 
 
 @contextmanager

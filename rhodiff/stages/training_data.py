@@ -1,10 +1,12 @@
 """The training split as the network sees it: fitted transform, its spectrum, the constants of the parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rhodiff.config.fields import TransformStep
+from rhodiff.config.identity import transform_identity
 from rhodiff.errors import DataError
 from rhodiff.fields.spectrum import mode_power
 from rhodiff.fields.transforms import Transform, fit_transform
@@ -32,14 +34,20 @@ def read_batches(reader: FieldReader, indices: NDArray[np.int64]) -> Iterator[ND
         yield reader.read(indices[start : start + READ_FIELDS])
 
 
-def fitted_transform(workspace: Workspace) -> Transform:
-    """The transform fitted on the training split: read if it was fitted before, else fitted and stored."""
-    path = workspace.data_folder.transform(workspace.transform_id)
+def fitted_transform(workspace: Workspace, steps: Sequence[TransformStep] | None = None) -> Transform:
+    """The transform fitted on the training split: read if it was fitted before, else fitted and stored.
+
+    Args:
+        workspace: the experiment, prepared.
+        steps: of the transform; None: those of ``fields.transform``.
+    """
+    steps = workspace.experiment.fields.transform if steps is None else steps
+    path = workspace.data_folder.transform(transform_identity(steps))
     if path.exists():
         return Transform.from_record(workspace.read_record(path))
     reader = open_training_reader(workspace)
     train = workspace.store.indices(TRAIN)
-    transform = fit_transform(workspace.experiment.fields.transform, lambda: read_batches(reader, train))
+    transform = fit_transform(steps, lambda: read_batches(reader, train))
     write_json(path, transform.to_record())
     return transform
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rhodiff.config.experiment import Experiment
-from rhodiff.config.identity import data_identity, identity_hash, training_identity
+from rhodiff.config.identity import data_identity, training_identity, transform_identity
 from rhodiff.config.loading import dump_experiment
-from rhodiff.config.section import result_settings
 from rhodiff.errors import DataError
 from rhodiff.runtime.progress import Observer
 from rhodiff.runtime.provenance import describe_environment
@@ -77,7 +76,7 @@ class Workspace:
     @cached_property
     def transform_id(self) -> str:
         """Identity of the fitted transform, within the data set."""
-        return identity_hash("transform", result_settings(self.experiment.fields)["transform"])
+        return transform_identity(self.experiment.fields.transform)
 
     @property
     def data_folder(self) -> DataFolder:

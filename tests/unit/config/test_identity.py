@@ -64,6 +64,7 @@ def identities(tmp_path, harmonics, observer):
         ("evaluation.bootstrap=200", {"statistics"}),
         ("evaluation.statistics=[{kind: power_spectrum}]", {"statistics"}),
         ("evaluation.space=physical", {"statistics"}),
+        ("evaluation.space=[{kind: asinh}]", {"statistics"}),
         ("training.iterations=20000", set()),
         ("training.checkpoint_every=7", set()),
         ("training.compile=true", set()),

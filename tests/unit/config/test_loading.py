@@ -84,6 +84,17 @@ def test_numbers_in_exponent_form_are_numbers(load):
             ["can be undone"],
         ),
         (
+            SMALL + "evaluation: {space: [{kind: log10}]}\nfields: {transform: [{kind: min_max, scope: image}]}\n",
+            "experiment:",
+            ["can be undone"],
+        ),
+        (
+            SMALL + "evaluation: {space: [{kind: min_max, scope: image}]}\n",
+            "evaluation:",
+            ["removes the scale of each field"],
+        ),
+        (SMALL + "evaluation: {space: logarithmic}\n", "evaluation.space:", ["physical"]),
+        (
             "name: a\ndata: {source: {kind: harmonics}, split: {train: 0.8, validation: 0.2, test: 0}}\n",
             "experiment:",
             ["evaluation.reference is 'test'"],

@@ -1,5 +1,8 @@
 """Sampling from an average that was not kept: which weights, which identity, what is refused."""
 
+import shutil
+
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +13,7 @@ from rhodiff.stages.sweep import sweep_cells
 from rhodiff.stages.train import train
 from rhodiff.stages.trained_network import find_checkpoints, find_snapshots, load_network
 from rhodiff.store.field_store import open_fields
+from rhodiff.store.reader import read_fields
 from rhodiff.training.checkpoints import read_checkpoint
 
 CPU = torch.device("cpu")
@@ -58,6 +62,24 @@ def test_identity_follows_the_checkpoints_that_the_average_is_made_of(two, chang
     assert sweep_cells(own)[0].identity == before.identity
 
 
+def test_widths_are_an_axis_and_each_cell_is_what_it_is_alone(two, changed):
+    both = changed(*TWO, "sampling.ema_gamma=[8, 12]", "sampling.num_samples=4")
+    cells = sweep_cells(both)
+    assert [cell.ema_gamma for cell in cells] == [8, 12]
+    assert cells[1].describe().endswith("EMA gamma 12, seed 0")
+    alone = changed(*TWO, "sampling.ema_gamma=12", "sampling.num_samples=4")
+    assert sweep_cells(alone)[0].identity == cells[1].identity
+    sample_sweep(both)
+    made = [open_fields(both.run_folder.samples(cell.identity)) for cell in cells]
+    assert [store.attributes["ema_gamma"] for store in made] == [8, 12]
+    in_sweep = read_fields(made[1], np.arange(4))
+    assert not np.array_equal(read_fields(made[0], np.arange(4)), in_sweep)
+    shutil.rmtree(made[1].path)
+    both.run_folder.samples_marker(cells[1].identity, 0).unlink()
+    sample_sweep(alone)
+    np.testing.assert_array_equal(read_fields(open_fields(made[1].path), np.arange(4)), in_sweep)
+
+
 def test_what_cannot_be_made_up_is_refused(two, changed):
     (last,) = find_checkpoints(two, "last", "")
     with pytest.raises(ConfigError, match="ema_gamma 500 cannot be made up from 4 checkpoints"):
@@ -70,6 +92,8 @@ def test_what_cannot_be_made_up_is_refused(two, changed):
         (("sampling.ema_gamma=10",), r"two averages, .* training.ema_gamma 9.0"),
         ((*TWO, "sampling.ema_gamma=10", "sampling.weights=raw"), "sampling.weights is 'raw'"),
         (("training.ema_gamma=[9, 9]",), "ema_gamma has 9 twice"),
+        ((*TWO, "sampling.ema_gamma=[9, 12, 9]"), "names a value twice"),
+        ((*TWO, "sampling.ema_gamma=[9, -1]"), "ema_gamma.1"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(overrides, words, changed):

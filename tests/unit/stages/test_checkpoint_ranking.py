@@ -60,13 +60,17 @@ def ranked_folder(tmp_path_factory):
 def sweep(ranked_folder):
     """A sweep with other settings, sampled and evaluated."""
 
+    def opened(*overrides):
+        return Workspace(parse_experiment(apply_overrides(SETTINGS, overrides), "test"), ranked_folder, Silent())
+
     def make(*overrides, evaluated=True):
-        workspace = Workspace(parse_experiment(apply_overrides(SETTINGS, overrides), "test"), ranked_folder, Silent())
+        workspace = opened(*overrides)
         sample_sweep(workspace)
         if evaluated:
             evaluate(workspace)
         return workspace
 
+    make.workspace = opened
     return make
 
 
@@ -137,6 +141,25 @@ def test_samplers_are_families_of_one_ranking(sweep):
     }
     assert found.outcome.best.family == family_of(workspace, found.best)
     assert {spread.over for spread in found.outcome.spreads} >= {"families", "candidates of ddim 3, seed 0"}
+
+
+def test_widths_of_the_average_are_ranked_at_one_checkpoint_against_the_validation_split(sweep):
+    two = ("training.ema_gamma=[16.97, 6.94]", "training.checkpoint_every=1", "evaluation.reference=validation")
+    train(sweep.workspace(*two), Place())
+    workspace = sweep(*two, "sampling.checkpoints=last", "sampling.ema_gamma=[7, 10, 16]")
+    (found,) = rank_checkpoints(workspace)
+    assert {cell.ema_gamma for cell in found.cells.values()} == {7, 10, 16}
+    scores = {found.cells[row.name].ema_gamma: row.score.value for row in found.outcome.rows}
+    space = ComparisonSpace(workspace)
+    fields = open_training_reader(workspace).read(reference_indices(workspace))
+    reference = mean_spectrum(space, space.of_data(fields))
+    for cell in sweep_cells(workspace):
+        samples = read_fields(open_fields(workspace.run_folder.samples(cell.identity)), np.arange(9))
+        ratio = mean_spectrum(space, space.of_samples(samples)) / reference - 1
+        assert scores[cell.ema_gamma] == pytest.approx(np.abs(ratio).mean(), rel=1e-6)
+    assert found.best.ema_gamma == min(scores, key=scores.get)
+    page = write_report(workspace).page.read_text()
+    assert all(f"EMA gamma {width}" in page for width in (7, 10, 16))
 
 
 @pytest.mark.parametrize(

@@ -197,3 +197,26 @@ def test_transformed_space_is_what_the_network_sees_and_physical_space_what_is_s
     assert np.array_equal(transformed.of_samples(fields), transformed.of_data(fields))
     assert transformed.spec.unit == ""
     assert "standardised" in transformed.spec.name
+
+
+def test_space_of_the_evaluations_own_is_the_same_for_networks_that_see_different_things(changed):
+    fields = np.random.default_rng(0).normal(size=(2, 1, 8, 8, 8)).astype(np.float32)
+    own = "evaluation.space=[{kind: asinh, scale: 0.5}]"
+    for steps in ("[{kind: standardise}]", "[{kind: power, exponent: 0.5}, {kind: standardise}]"):
+        space = ComparisonSpace(changed(own, f"fields.transform={steps}"))
+        np.testing.assert_allclose(space.of_data(fields), np.arcsinh(2 * fields.astype(np.float64)), rtol=2e-7)
+        np.testing.assert_array_equal(space.of_samples(fields), space.of_data(fields))
+        assert space.spec.unit == ""
+        assert "asinh" in space.spec.name
+        assert space.transform.describe(space.spec) != space.spec.name
+
+
+def test_comparison_in_the_networks_own_steps_gives_the_same_numbers(changed):
+    workspace = changed()
+    sample_sweep(workspace)
+    same = changed("evaluation.space=[{kind: standardise}]")
+    for ours, theirs in zip(evaluate(workspace), evaluate(same), strict=True):
+        assert ours.identity != theirs.identity
+        one, other = read_evaluation(workspace, ours), read_evaluation(same, theirs)
+        for key, compared in one.bins.items():
+            np.testing.assert_array_equal(other.bins[key].generated.mean, compared.generated.mean)
