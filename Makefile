@@ -7,6 +7,8 @@ DEMO ?= demo-run
 PEERS ?= .venv-peers
 # the tests look here for environments of programs that they compare with
 ORACLES := .venv-oracles
+# processes that run the tests: one of them is busy with those on the Slurm cluster
+WORKERS ?= 2
 # torch is pinned where a machine without accelerator would otherwise fetch gigabytes of GPU libraries
 TORCH ?= torch==2.13.0
 
@@ -29,7 +31,7 @@ demo: $(VENV)/.installed-demo
 test: $(VENV)/.installed-test
 	tests/system_packages.sh
 	tests/oracles/setup_quantimpy.sh $(ORACLES)/quantimpy >/dev/null || true  # its test says why not
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
