@@ -7,6 +7,8 @@ DEMO ?= demo-run
 PEERS ?= .venv-peers
 # the tests look here for environments of programs that they compare with
 ORACLES := .venv-oracles
+# oneCCL with Intel MPI, over $(VENV): mpich, which other tests use, does not go into one environment with it
+ONECCL := .venv-oneccl
 # torch is pinned where a machine without accelerator would otherwise fetch gigabytes of GPU libraries
 TORCH ?= torch==2.13.0
 
@@ -29,6 +31,7 @@ demo: $(VENV)/.installed-demo
 test: $(VENV)/.installed-test
 	tests/system_packages.sh
 	tests/oracles/setup_quantimpy.sh $(ORACLES)/quantimpy >/dev/null || true  # its test says why not
+	tests/oneccl/setup_environment.sh $(ONECCL) $(BIN)/python >/dev/null
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-dev
@@ -62,4 +65,4 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(ORACLES) build dist site $(DEMO)
+	rm -rf $(VENV) $(PEERS) $(ORACLES) $(ONECCL) $(ONECCL).lock build dist site $(DEMO)
