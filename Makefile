@@ -9,6 +9,8 @@ PEERS ?= .venv-peers
 ORACLES := .venv-oracles
 # processes that run the tests: one of them is busy with those on the Slurm cluster
 WORKERS ?= 2
+# oneCCL with Intel MPI, over $(VENV): mpich, which other tests use, does not go into one environment with it
+ONECCL := .venv-oneccl
 # torch is pinned where a machine without accelerator would otherwise fetch gigabytes of GPU libraries
 TORCH ?= torch==2.13.0
 
@@ -31,6 +33,7 @@ demo: $(VENV)/.installed-demo
 test: $(VENV)/.installed-test
 	tests/system_packages.sh
 	tests/oracles/setup_quantimpy.sh $(ORACLES)/quantimpy >/dev/null || true  # its test says why not
+	tests/oneccl/setup_environment.sh $(ONECCL) $(BIN)/python >/dev/null
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 check: $(VENV)/.installed-dev
@@ -64,4 +67,4 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(ORACLES) build dist site $(DEMO)
+	rm -rf $(VENV) $(PEERS) $(ORACLES) $(ONECCL) $(ONECCL).lock build dist site $(DEMO)
