@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo-run
+FIDELITY ?= fidelity-run
 PEERS ?= .venv-peers
 # the tests look here for environments of programs that they compare with
 ORACLES := .venv-oracles
@@ -14,7 +15,7 @@ ONECCL := .venv-oneccl
 # torch is pinned where a machine without accelerator would otherwise fetch gigabytes of GPU libraries
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check bench soak cluster-up cluster-down docs clean
+.PHONY: demo test check bench bench-fidelity soak cluster-up cluster-down docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -52,6 +53,11 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python tests/bench/bench_sampler_mixtures.py
 	$(BIN)/python tests/bench/bench_help.py
 
+# an hour and more of two cores; started again, it goes on
+bench-fidelity: $(VENV)/.installed-test
+	tests/bench/setup_peers.sh $(PEERS)
+	$(BIN)/python tests/bench/bench_fidelity.py $(FIDELITY) --peers $(PEERS)
+
 soak: $(VENV)/.installed-test
 	tests/system_packages.sh
 	$(BIN)/python tests/slurm/soak.py
@@ -67,4 +73,4 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(ORACLES) $(ONECCL) $(ONECCL).lock build dist site $(DEMO)
+	rm -rf $(VENV) $(PEERS) $(ORACLES) $(ONECCL) $(ONECCL).lock build dist site $(DEMO) $(FIDELITY)
