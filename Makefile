@@ -4,13 +4,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo-run
+FIDELITY ?= fidelity-run
 PEERS ?= .venv-peers
 # the tests look here for environments of programs that they compare with
 ORACLES := .venv-oracles
+# processes that run the tests: one of them is busy with those on the Slurm cluster
+WORKERS ?= 2
+# oneCCL with Intel MPI, over $(VENV): mpich, which other tests use, does not go into one environment with it
+ONECCL := .venv-oneccl
 # torch is pinned where a machine without accelerator would otherwise fetch gigabytes of GPU libraries
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check bench soak cluster-up cluster-down docs clean
+.PHONY: demo test check bench bench-fidelity soak cluster-up cluster-down docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -29,7 +34,8 @@ demo: $(VENV)/.installed-demo
 test: $(VENV)/.installed-test
 	tests/system_packages.sh
 	tests/oracles/setup_quantimpy.sh $(ORACLES)/quantimpy >/dev/null || true  # its test says why not
-	$(BIN)/python -m pytest
+	tests/oneccl/setup_environment.sh $(ONECCL) $(BIN)/python >/dev/null
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -47,6 +53,11 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python tests/bench/bench_sampler_mixtures.py
 	$(BIN)/python tests/bench/bench_help.py
 
+# an hour and more of two cores; started again, it goes on
+bench-fidelity: $(VENV)/.installed-test
+	tests/bench/setup_peers.sh $(PEERS)
+	$(BIN)/python tests/bench/bench_fidelity.py $(FIDELITY) --peers $(PEERS)
+
 soak: $(VENV)/.installed-test
 	tests/system_packages.sh
 	$(BIN)/python tests/slurm/soak.py
@@ -62,4 +73,4 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(ORACLES) build dist site $(DEMO)
+	rm -rf $(VENV) $(PEERS) $(ORACLES) $(ONECCL) $(ONECCL).lock build dist site $(DEMO) $(FIDELITY)

@@ -88,6 +88,7 @@ def run(
     share_cores(place, os.environ)  # before any of these loads NumPy
     from rhodiff.cli.run_pipeline import run_pipeline, show_plan
     from rhodiff.config.loading import load_experiment
+    from rhodiff.jobs.site_variables import tell_site_variables
     from rhodiff.stages.checks import check_environment, check_experiment
     from rhodiff.stages.follow import check_follow
     from rhodiff.stages.pipeline import load_workflow
@@ -111,6 +112,8 @@ def run(
             else [(variant.experiment, variant.overrides) for variant in load_variants(config, overrides, loaded)]
         )
     ]
+    if stage in {Stage.TRAIN, Stage.PIPELINE}:
+        tell_site_variables(commands[0].workspace.experiment.jobs.site, os.environ)
     for command in commands:
         check_experiment(command.workspace)
         if follow or (loaded is not None and any(found.follow for found in loaded.stages.values())):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rhodiff.errors import ConfigError
 from rhodiff.jobs.submission_plan import SubmissionPlan
 from rhodiff.jobs.this_job import JOB_ID, JOB_INDEX, RESTART, ThisJob
+from rhodiff.runtime.contract import SITE_VARIABLES
 from rhodiff.runtime.heartbeat import HEARTBEAT_VARIABLE
 from rhodiff.runtime.launcher_variables import CPUS, LAUNCHER, LINEAGE, NUM_PROCESSES
 
@@ -84,7 +85,7 @@ def child_environment(
         base: the body's environment; what the user has set there himself wins over the site's and our defaults.
     """
     cpus = str(plan.allocation.cpus_per_task)
-    inherited = {name: value for name, value in base.items() if name not in OUTER_PROCESS}
+    inherited = {name: value for name, value in base.items() if name not in {*OUTER_PROCESS, SITE_VARIABLES}}
     ours = {
         HEARTBEAT_VARIABLE: start.heartbeat,
         LAUNCHER: plan.launch.kind,
@@ -96,6 +97,8 @@ def child_environment(
         RESTART: str(job.restart),
         "SRUN_CPUS_PER_TASK": cpus,
     }
+    if plan.site_variables:
+        ours[SITE_VARIABLES] = plan.site_variables
     if start.address is not None:
         ours |= {"MASTER_ADDR": start.address[0], "MASTER_PORT": str(start.address[1])}
     return {"OMP_NUM_THREADS": cpus, **plan.environment, **inherited, **ours}

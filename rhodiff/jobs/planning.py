@@ -14,9 +14,11 @@ from rhodiff.errors import ConfigError
 from rhodiff.jobs.cluster_facts import Cluster
 from rhodiff.jobs.costing import SubmissionCost, cost_submission
 from rhodiff.jobs.packing import Packing, PackingWishes, QueueRoom, pack_elements
+from rhodiff.jobs.site_variables import proposals_of
 from rhodiff.jobs.sites import SiteProfile
 from rhodiff.jobs.stage_resources import FANNED_OUT, allocate, is_shared, refuse_parts_of_shared
 from rhodiff.jobs.submission_plan import Allocation, BodyRules, Dependency, Launch, SubmissionPlan
+from rhodiff.runtime.contract import write_site_proposals
 from rhodiff.store.layout import RunFolder
 
 __all__ = ["PlannedSubmission", "Stamp", "Target", "Work", "num_parts_of", "plan_submission"]
@@ -156,6 +158,7 @@ def plan_submission(work: Work, resources: StageResources, target: Target, stamp
         pieces=packing.pieces,
         setup=target.profile.setup if target.kind == "slurm" else (),
         environment={n: v.value for n, v in target.profile.environment.items()} if target.kind == "slurm" else {},
+        site_variables=_site_variables(target),
         code=stamp.code,
         after=work.after,
         is_trial=work.is_trial,
@@ -181,6 +184,12 @@ def _wishes(resources: StageResources) -> PackingWishes:
         throttle=resources.throttle,
         chain=resources.chain or 1,
     )
+
+
+def _site_variables(target: Target) -> str:
+    if target.kind != "slurm" or not target.profile.environment:
+        return ""
+    return write_site_proposals(proposals_of(target.site, target.profile))
 
 
 def _refuse_several_machines(allocation: Allocation, target: Target) -> None:

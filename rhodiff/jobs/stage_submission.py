@@ -40,6 +40,7 @@ from rhodiff.jobs.standing import Need, differing_settings, is_live, judge_need,
 from rhodiff.jobs.state import SubmissionState, observe_submissions
 from rhodiff.jobs.submission_plan import Dependency, SubmissionPlan
 from rhodiff.jobs.trial import trial_experiment
+from rhodiff.runtime.oneccl.backend import prepare_backend
 from rhodiff.stages.unfinished import NEEDS, find_tasks, inputs_are_there, report_is_current
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.files import write_json
@@ -138,6 +139,8 @@ class _StageSubmission:
         if not need.to_submit:
             return self._nothing_to_submit(need)
         self._refuse_training_elsewhere(need)
+        if not dry_run:
+            self._prepare_collectives()
         code = name_code(self.run.jobs) if dry_run else pin_code(self.run.jobs)
         planned = self._planned(need.to_submit, self.request.after or self._inputs_under_way(), code)
         folder = self.run.jobs.submission(planned.plan.cluster, planned.plan.token)
@@ -196,6 +199,13 @@ class _StageSubmission:
                 f"{self.run.path.name} is being trained already, by {owner}: wait for it or end it. If that process "
                 f"no longer exists, remove {self.run.training_lock}"
             )
+
+    def _prepare_collectives(self) -> None:
+        """Compile here what nodes may have no compiler for; on nodes with devices torch has it inside."""
+        runtime = self.workspace.experiment.runtime
+        on_devices = runtime.device == "xpu" or (runtime.device == "auto" and self.target.profile.devices_per_node)
+        if self.stage == "train" and runtime.backend == "oneccl" and not on_devices:
+            prepare_backend()
 
     def _inputs_under_way(self) -> tuple[Dependency, ...]:
         """Live submissions that make the inputs; none where these are there."""

@@ -164,6 +164,7 @@ class SubmissionPlan:
         pieces: calls of the scheduler.
         setup: lines of shell before the body starts (modules, the site's environment).
         environment: variables for the body and all below it.
+        site_variables: the same with the profile's reasons, as processes are told them; empty: there are none.
         code: file name of the pinned package, beside the submission's folder.
         after: other submissions that this one waits for.
         is_trial: ten steps to measure a training (``submit train --test``).
@@ -191,6 +192,7 @@ class SubmissionPlan:
     pieces: tuple[Piece, ...]
     setup: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    site_variables: str = ""
     code: str | None = None
     after: tuple[Dependency, ...] = ()
     is_trial: bool = False

@@ -49,8 +49,9 @@ def collective_variables(
             "it reads its own",
         )
     if providers is not None:
-        variables["FI_PROVIDER_PATH"] = Proposal(
-            str(providers), "where the libfabric of the wheels has its providers"
+        variables["FI_PROVIDER_PATH"] = Proposal(str(providers), "the providers of the wheels' libfabric")
+        variables["I_MPI_ROOT"] = Proposal(
+            str(providers.parent), "Intel MPI of the wheels, for CCL_ATL_TRANSPORT=mpi"
         )
     return variables
 

@@ -1,7 +1,7 @@
 """What a process of a training settles before it meets the others: device, backend, IPEX, and its environment."""
 
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from rhodiff.runtime.places import Place
 from rhodiff.runtime.probing import probe_environment
 from rhodiff.runtime.resolution import OURS, Request, Resolution, resolve
 
-__all__ = ["Preparation", "prepare_process", "resolve_runtime"]
+__all__ = ["Preparation", "contract_of", "prepare_process", "resolve_runtime"]
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,27 @@ def prepare_process(runtime: Runtime, place: Place, environment: MutableMapping[
         ConfigError: for a backend that does not carry tensors of the device.
         EnvironmentLacksError: if something that was demanded is absent.
     """
-    site, first = read_site_proposals(environment), device_variables()
-    apply_variables(settle_variables(environment, site, first), {} if runtime.device == "cpu" else environment)
+    if runtime.device != "cpu":
+        apply_variables(
+            settle_variables(environment, read_site_proposals(environment), device_variables()), environment
+        )
     resolution = resolve_runtime(runtime, place.world_size)
-    fabric = find_installation(environment).fabric if resolution.backend == OURS else None
-    proposed = collective_variables(
-        resolution.backend, place, os.sched_getaffinity(0), None if fabric is None else fabric.parent
-    )
-    if resolution.device == "xpu":
-        proposed = {**first, **proposed}
-    variables = settle_variables(environment, site, proposed)
+    variables = contract_of(resolution, place, environment)
     apply_variables(variables, environment)
-    return Preparation(device_of(resolution.device, place.local_rank), resolution, tuple(variables))
+    return Preparation(device_of(resolution.device, place.local_rank), resolution, variables)
+
+
+def contract_of(resolution: Resolution, place: Place, environment: Mapping[str, str]) -> tuple[Variable, ...]:
+    """The environment that a process's libraries are to find; nothing is set.
+
+    Args:
+        resolution: what is used.
+        place: the process's place.
+        environment: as it is.
+    """
+    fabric = find_installation(environment).fabric if resolution.backend == OURS else None
+    providers = None if fabric is None else fabric.parent
+    proposed = collective_variables(resolution.backend, place, os.sched_getaffinity(0), providers)
+    if resolution.device == "xpu":
+        proposed = {**device_variables(), **proposed}
+    return tuple(settle_variables(environment, read_site_proposals(environment), proposed))

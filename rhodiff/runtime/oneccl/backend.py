@@ -54,8 +54,6 @@ def register_backend() -> str:
     refuse_two_mpis()
     installation = find_installation()
     load_libraries(installation)
-    if installation.fabric is not None:  # the wheels' libfabric does not look beside itself for its providers
-        os.environ.setdefault("FI_PROVIDER_PATH", str(installation.fabric.parent))
     extension = import_extension(provide_extension(installation))
 
     def make(options: Any, _: Any) -> dist.Backend:

@@ -17,7 +17,8 @@ __all__ = ["WHEELS", "Installation", "find_installation", "load_libraries", "ref
 
 WHEELS = "oneccl-cpu==2021.16.2 oneccl-cpu-devel==2021.16.2 impi-rt==2021.18.1"
 """Versions that work together."""
-LIBRARY, FABRIC, HEADER = "libccl.so.1", "libfabric.so.1", "oneapi/ccl.hpp"
+LIBRARY, FABRIC, MPI, HEADER = "libccl.so.1", "libfabric.so.1", "libmpi.so.12", "oneapi/ccl.hpp"
+TRANSPORT = "CCL_ATL_TRANSPORT"
 INSTALL = f"install the extra in an environment of its own: pip install 'rhodiff[oneccl]' ({WHEELS})"
 
 
@@ -30,12 +31,14 @@ class Installation:
         library: libccl.
         fabric: libfabric; None: oneCCL looks for the site's.
         include: folder of the headers; None: they are not installed.
+        mpi: Intel MPI's library; None: the site's, by name.
     """
 
     version: str
     library: Path
     fabric: Path | None
     include: Path | None
+    mpi: Path | None = None
 
     def __str__(self) -> str:
         return f"oneCCL {self.version} ({self.library})"
@@ -69,12 +72,18 @@ def refuse_two_mpis() -> None:
         )
 
 
-def load_libraries(installation: Installation) -> None:
+def load_libraries(installation: Installation, environment: Mapping[str, str] = os.environ) -> None:
     """Load libfabric and libccl, so that what is linked to them finds these and no others.
+
+    Args:
+        installation: the oneCCL.
+        environment: where it asks for the transport ``mpi``, Intel MPI is loaded too.
 
     Raises:
         EnvironmentLacksError: with the loader's own words.
     """
+    if environment.get(TRANSPORT) == "mpi":
+        _load_mpi(installation)
     for library in (installation.fabric, installation.library):
         try:
             if library is not None:
@@ -85,6 +94,18 @@ def load_libraries(installation: Installation) -> None:
             ) from error
 
 
+def _load_mpi(installation: Installation) -> None:
+    """Without it oneCCL would take another transport, and say so at CCL_LOG_LEVEL=warn only."""
+    library = str(installation.mpi or MPI)
+    try:
+        ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
+    except OSError as error:
+        raise EnvironmentLacksError(
+            f"{TRANSPORT} is 'mpi', and Intel MPI cannot be loaded ({error}): load the site's module of Intel MPI, "
+            f"or set {TRANSPORT}=ofi"
+        ) from error
+
+
 def _in_folder(root: Path) -> Installation:
     # A oneAPI has two builds of it: one for SYCL, and one for CPUs alone, which needs no SYCL runtime.
     found = next(
@@ -92,8 +113,8 @@ def _in_folder(root: Path) -> Installation:
     )
     if found is None:
         raise EnvironmentLacksError(
-            f"CCL_ROOT is {root}, and there is no lib/{LIBRARY}: load the site's module of oneCCL, "
-            "or unset CCL_ROOT to use the wheels"
+            f"CCL_ROOT is {root}, and there is no lib/{LIBRARY}: load the site's module of oneCCL, or "
+            "unset CCL_ROOT to use the wheels"
         )
     fabric, include = root / "lib" / FABRIC, root / "include"
     return Installation(
@@ -114,7 +135,8 @@ def _in_wheels() -> Installation:
             raise EnvironmentLacksError(f"oneCCL is broken: {_described(package)} has no {name}; {INSTALL}")
     assert library is not None, "checked above"
     header = _file("oneccl-cpu-devel", HEADER)
-    return Installation(version, library, fabric, None if header is None else header.parent.parent)
+    include = None if header is None else header.parent.parent
+    return Installation(version, library, fabric, include, _file("impi-rt", MPI))
 
 
 def _described(package: str) -> str:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from rhodiff.config.shipped import read_shipped, shipped_names
 
@@ -166,3 +167,34 @@ def test_a_failing_process_ends_the_command_with_its_code(folder):
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "a file stands where a folder is needed" in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "submit"])
+def test_a_backend_is_for_what_trains_and_has_a_known_name(call, folder, command):
+    ended = call(command, "sample", "--backend", "gloo")
+    assert ended.code == 2
+    assert "--backend has no effect on 'sample', only on train and pipeline" in ended.err
+    ended = call(command, "train", "--backend", "pigeons")
+    assert ended.code == 2
+    assert "runtime.backend" in ended.err
+    assert "'oneccl'" in ended.err
+
+
+def test_a_backend_that_is_demanded_and_absent_ends_with_5_before_anything_is_written(call, folder, monkeypatch):
+    monkeypatch.setenv("CCL_ROOT", str(folder / "no-oneccl"))
+    before = sorted(folder.rglob("*"))
+    ended = call("run", "train", "--set", "runtime.device=cpu", "--backend", "oneccl")
+    assert ended.code == 5
+    assert "runtime.backend 'oneccl' was asked for" in ended.err
+    assert f"CCL_ROOT is {folder / 'no-oneccl'}" in ended.err
+    ended = call("run", "train", "--set", "runtime.device=cpu", "--backend", "xccl")
+    assert ended.code == 2
+    assert "'xccl' does not carry tensors on device 'cpu'" in ended.err
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.skipif(torch.distributed.is_xccl_available(), reason="this torch has xccl")
+def test_an_xpu_is_never_replaced_by_something_else(call, folder):
+    ended = call("run", "train", "--set", "runtime.device=xpu", "--backend", "oneccl")
+    assert ended.code == 5
+    assert "runtime.device 'xpu' was asked for, and it cannot be used: torch" in ended.err
