@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rhodiff.cli.console import Console
-from rhodiff.cli.options import JsonOutput, Quiet
+from rhodiff.cli.options import DryRun, JsonOutput, Quiet
 
 __all__ = ["app"]
 
@@ -57,16 +57,23 @@ def build(
         list[str] | None, typer.Option("--option", metavar="WORD", help="Word for 'apptainer build'; repeatable.")
     ] = None,
     as_json: JsonOutput = False,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
     """Build an image with the dependencies that are installed here, labelled, its sha256 beside it."""
-    from rhodiff.jobs.image_build import BuildRequest, build_image, check_build
+    from rhodiff.jobs.image_build import BuildRequest, build_image, check_build, requirements_here
 
     image = output or Path(f"rhodiff-{kind.value}.sif")
     extras = ("mpi",) if extra is None else tuple(extra)
     request = BuildRequest(kind.value, image, root, wheels, extras, torch_index, temporary, tuple(option or ()))
     console = Console(quiet=quiet, as_json=as_json)
-    built = build_image(request, check_build(request), console.note)
+    engine = check_build(request)
+    if dry_run:
+        requirements = requirements_here(extras)
+        text = "\n".join([f"would build {image} with", *(f"  {line}" for line in requirements)])
+        console.result(text, {"image": str(image), "requirements": requirements})
+        return
+    built = build_image(request, engine, console.note)
     lines = [f"{built.image}  {built.image.stat().st_size / 1e6:,.0f} MB, sha256 {built.sha256}"]
     lines += [f"  {name:<17} {value}" for name, value in built.labels.items()]
     value = {"image": str(built.image), "sha256": built.sha256, "labels": dict(built.labels)}

@@ -25,7 +25,15 @@ from rhodiff.store.files import checksum, storage_errors, write_atomic
 from rhodiff.store.journal import utc_now
 from rhodiff.store.layout import JobsFolder
 
-__all__ = ["BuildRequest", "BuiltImage", "build_image", "check_build", "packing_definition", "pinned_requirements"]
+__all__ = [
+    "BuildRequest",
+    "BuiltImage",
+    "build_image",
+    "check_build",
+    "packing_definition",
+    "pinned_requirements",
+    "requirements_here",
+]
 
 KIND = "containers"
 NEEDED_GB = {"cpu": 6.0, "xpu": 24.0}
@@ -166,6 +174,11 @@ def pinned_requirements(
     return lines
 
 
+def requirements_here(extras: Sequence[str]) -> list[str]:
+    """What goes into an image: the dependencies of rhodiff as they are installed in this environment."""
+    return pinned_requirements(metadata.requires("rhodiff") or [], extras, _installed)
+
+
 def packing_definition(text: str, root: Path, labels: Mapping[str, str]) -> str:
     """A definition that packs a folder which was set up already.
 
@@ -200,7 +213,7 @@ def _fill(folder: Path, request: BuildRequest) -> None:
     with storage_errors(folder):
         folder.mkdir()
         (folder / pin_code(JobsFolder(folder))).rename(folder / "rhodiff.zip")
-        lines = pinned_requirements(metadata.requires("rhodiff") or [], request.extras, _installed)
+        lines = requirements_here(request.extras)
         (folder / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
         (folder / "setup.sh").write_bytes((shipped_folder(KIND) / "setup.sh").read_bytes())
         if request.wheels is not None:
