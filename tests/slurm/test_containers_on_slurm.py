@@ -74,23 +74,24 @@ class Training:
         self.cluster.power_on(node)
 
 
-def inside(image, *words):
+def inside(image, folder, *words):
+    """Run a command inside, in a folder where no checkout of rhodiff is found first."""
     command = [sys.executable, "-m", "rhodiff.cli", "container", "exec", str(image), "--", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
-def test_an_image_says_what_it_is_and_runs_commands_with_their_exit_code(image):
+def test_an_image_says_what_it_is_and_runs_commands_with_their_exit_code(image, tmp_path):
     digest = hashlib.sha256(image.read_bytes()).hexdigest()
     assert image.with_name(f"{image.name}.sha256").read_text() == f"{digest}  {image.name}\n"
-    told = inside(image, "rhodiff-hpc", "--version")
+    told = inside(image, tmp_path, "rhodiff-hpc", "--version")
     assert (told.returncode, told.stdout.split()[0]) == (0, "rhodiff"), told.stderr
     where = "import os, sys, rhodiff; print(rhodiff.__file__, sys.prefix, os.environ['RHODIFF_CONTAINER'])"
-    package, prefix, record = inside(image, "python", "-c", where).stdout.split(maxsplit=2)
+    package, prefix, record = inside(image, tmp_path, "python", "-c", where).stdout.split(maxsplit=2)
     assert package.startswith("/opt/rhodiff/code")
     assert prefix == "/opt/rhodiff/env"
     assert json.loads(record)["sha256"] == digest
-    assert inside(image, "sh", "-c", "exit 7").returncode == 7
+    assert inside(image, tmp_path, "sh", "-c", "exit 7").returncode == 7
 
 
 @pytest.mark.slow
