@@ -5,6 +5,7 @@ pip brings), MPICH, and this checkout of rhodiff. ``RHODIFF_TEST_IMAGE`` names o
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,8 @@ def make_image(folder: Path) -> Path:
     assert debian.returncode == 0, said[-3000:]
     words = ["build", "cpu", "--output", str(image), "--root", str(root), "--wheels", str(wheels), *FASTER]
     _call(sys.executable, "-m", "rhodiff.cli", "container", *words)
+    shutil.rmtree(wheels)
+    shutil.rmtree(root)
     return image
 
 

@@ -22,6 +22,8 @@ from rhodiff.store.layout import RunFolder
 
 EVERY = 10
 
+pytestmark = pytest.mark.timeout(1200)  # the first of them makes the image: Debian, and 300 MB of wheels
+
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
