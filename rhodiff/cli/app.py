@@ -14,6 +14,7 @@ from rhodiff.cli.cancel import cancel
 from rhodiff.cli.console import Console
 from rhodiff.cli.cost import cost
 from rhodiff.cli.data import app as data_app
+from rhodiff.cli.doctor import doctor
 from rhodiff.cli.init import init
 from rhodiff.cli.logs import logs
 from rhodiff.cli.retry import retry
@@ -44,6 +45,7 @@ app.command("cost")(cost)
 app.command("logs")(logs)
 app.command("cancel")(cancel)
 app.command("retry")(retry)
+app.command("doctor")(doctor)
 app.add_typer(data_app, name="data")
 app.add_typer(site_app, name="site")
 app.add_typer(bench_app, name="bench")
