@@ -22,8 +22,11 @@ FIRST_PORT, LAST_PORT = 20000, 31999
 """Below the ports that Linux gives to outgoing connections, 32768 and up."""
 NUM_PORTS = 64
 
-OUTER_PROCESS = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT"}
-"""A launcher around the submission, whose processes we are not."""
+OUTER_PROCESS = {
+    *("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT"),
+    *("CCL_LOCAL_RANK", "CCL_LOCAL_SIZE"),
+}
+"""A launcher around the submission, or a training that submits, whose processes we are not."""
 
 
 @dataclass(frozen=True)

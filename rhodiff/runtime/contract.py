@@ -76,7 +76,8 @@ def settle_variables(
     """What each variable is to be.
 
     Args:
-        environment: usually ``os.environ``. A value that is the profile's own was set by the job that knows it.
+        environment: usually ``os.environ``. A value that is just what is proposed counts as proposed: a job, or a
+            training before this one, has set it.
         site: what the site profile proposes.
         defaults: what rhodiff proposes.
 
@@ -110,13 +111,12 @@ def _settle(
     name: str, environment: Mapping[str, str], site: SiteProposals, defaults: Mapping[str, Proposal]
 ) -> Variable:
     ours, theirs = defaults.get(name), site.variables.get(name)
+    proposed = theirs or ours
+    assert proposed is not None, "only names that are proposed are settled"
+    source = f"site profile {site.site}" if theirs is not None else "default"
     given = environment.get(name)
-    if given is not None and (theirs is None or given != theirs.value):
-        proposed = theirs or ours
-        assert proposed is not None, "only names that are proposed are settled"
-        source = f"site profile {site.site}" if theirs is not None else "default"
+    if given is not None and given != proposed.value:
         return Variable(name, given, "user", f"in place of {proposed.value} ({source}: {proposed.reason})")
     if theirs is not None:
-        return Variable(name, theirs.value, "profile", f"{theirs.reason} (site profile {site.site})")
-    assert ours is not None, "only names that are proposed are settled"
-    return Variable(name, ours.value, "default", ours.reason)
+        return Variable(name, theirs.value, "profile", f"{theirs.reason} ({source})")
+    return Variable(name, proposed.value, "default", proposed.reason)

@@ -51,20 +51,26 @@ def test_fifty_steps_give_the_parameters_of_gloo(prepared, oneccl_python, tmp_pa
     assert told["CCL_LOCAL_SIZE"]["value"] == str(number)
 
 
-@pytest.mark.parametrize("killed", [0, 1])
-def test_a_killed_process_ends_the_training_with_its_name(prepared, oneccl_python, tmp_path, killed):
+@pytest.mark.parametrize(
+    ("killed", "number", "said"),
+    [(0, signal.SIGKILL, "was killed"), (1, signal.SIGKILL, "was killed"), (0, signal.SIGSTOP, "its node failed")],
+)
+def test_a_killed_process_ends_the_training_with_its_name(prepared, oneccl_python, tmp_path, killed, number, said):
+    """A process that stands still, with all its connections open, looks like one whose node lost its power."""
     lab = prepared.sibling(tmp_path / "run", "training.iterations=100000", "training.checkpoint_every=10")
     ranks = lab.start_ranks(
         2, "run", "train", "--backend", "oneccl", before=partial(enter_environment, str(oneccl_python))
     )
     wait_until(lambda: lab.checkpoints_done() >= 2, ranks[1 - killed])
     began, victim = time.monotonic(), ranks[killed].pid
-    ranks[killed].send(signal.SIGKILL)
+    ranks[killed].send(number)
     ended = ranks[1 - killed].wait(60)
     assert time.monotonic() - began < 60
     assert ended.code == PEER_LOST
-    assert re.search(rf"process {killed} of 2 \(\S+, pid {victim}\).*was killed", ended.err), ended.err
+    assert re.search(rf"process {killed} of 2 \(\S+, pid {victim}\).*{said}", ended.err), ended.err
     assert "Checkpoints are intact" in ended.err
+    if number == signal.SIGSTOP:
+        ranks[killed].send(signal.SIGKILL)
     ranks[killed].wait(60)
 
 

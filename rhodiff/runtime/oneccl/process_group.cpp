@@ -6,6 +6,9 @@
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/utils/pybind.h>
 
+#include <atomic>
+#include <optional>
+
 #include "operations.hpp"
 #include "peer_watch.hpp"
 
@@ -62,13 +65,13 @@ const at::Tensor& only(const Tensors& tensors) {
 class OneCclGroup : public c10d::Backend {
  public:
   OneCclGroup(const c10::intrusive_ptr<c10d::Store>& store, const c10::intrusive_ptr<c10d::Store>& watch_store,
-              int rank, std::vector<std::string> names, std::chrono::milliseconds timeout,
+              int rank, const std::vector<std::string>& names, std::chrono::milliseconds timeout,
               std::chrono::milliseconds connect_timeout, int patience_s)
       : Backend(rank, static_cast<int>(names.size())), timeout_(timeout) {
     const auto size = names.size();
     operations_ = std::make_unique<Operations>([store, rank, size] { return connect(*store, rank, size); });
     watch_ = std::make_unique<PeerWatch>(
-        watch_store, rank, std::move(names), patience_s, [this] { operations_->check_deadlines(); },
+        watch_store, rank, names, patience_s, [this] { operations_->check_deadlines(); },
         [this](const std::string& why) { operations_->fail(why); });
     operations_->wait_until_connected(Clock::now() + connect_timeout);
   }
@@ -79,7 +82,10 @@ class OneCclGroup : public c10d::Backend {
 
   void setTimeout(std::chrono::milliseconds timeout) override { timeout_ = timeout; }
 
+  // The threads that are waited for may need Python's lock: to let go of tensors, to call a future's callbacks.
   void shutdown() override {
+    std::optional<pybind11::gil_scoped_release> unlocked;
+    if (Py_IsInitialized() && PyGILState_Check()) unlocked.emplace();
     operations_->stop();
     watch_->stop();
   }
@@ -219,8 +225,9 @@ class OneCclGroup : public c10d::Backend {
                      std::function<ccl::event(const ccl::communicator&)> begin, std::function<void()> end) {
     const auto title = std::string(kName) + ":" + name;
     auto operation = std::make_shared<Operation>();
-    operation->work = c10::make_intrusive<OperationWork>(getRank(), kind, title.c_str(), outputs, ++sequence_);
-    operation->name = std::string(name) + " number " + std::to_string(sequence_);
+    const uint64_t number = ++sequence_;
+    operation->work = c10::make_intrusive<OperationWork>(getRank(), kind, title.c_str(), outputs, number);
+    operation->name = std::string(name) + " number " + std::to_string(number);
     operation->deadline = Clock::now() + (timeout > kNoTimeout ? timeout : timeout_);
     operation->begin = std::move(begin);
     operation->end = std::move(end);
@@ -293,17 +300,17 @@ class OneCclGroup : public c10d::Backend {
   }
 
   std::chrono::milliseconds timeout_;
-  uint64_t sequence_ = 0;
+  std::atomic<uint64_t> sequence_{0};
   std::unique_ptr<Operations> operations_;
   std::unique_ptr<PeerWatch> watch_;
 };
 
 c10::intrusive_ptr<c10d::Backend> make_group(const c10::intrusive_ptr<c10d::Store>& store,
                                              const c10::intrusive_ptr<c10d::Store>& watch_store, int rank,
-                                             std::vector<std::string> names, double timeout_s,
+                                             const std::vector<std::string>& names, double timeout_s,
                                              double connect_timeout_s, int patience_s) {
   const auto milliseconds = [](double seconds) { return std::chrono::milliseconds(static_cast<int64_t>(1e3 * seconds)); };
-  return c10::make_intrusive<OneCclGroup>(store, watch_store, rank, std::move(names), milliseconds(timeout_s),
+  return c10::make_intrusive<OneCclGroup>(store, watch_store, rank, names, milliseconds(timeout_s),
                                           milliseconds(connect_timeout_s), patience_s);
 }
 

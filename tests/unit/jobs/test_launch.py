@@ -60,8 +60,9 @@ def test_what_the_user_set_wins_over_the_site_and_the_site_over_our_defaults():
 
 def test_processes_are_told_their_number_address_and_cpus_whatever_was_around_the_submission():
     outer = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "3", "MASTER_ADDR": "login", "SRUN_CPUS_PER_TASK": "1"}
+    outer |= {"CCL_LOCAL_RANK": "3", "CCL_LOCAL_SIZE": "4"}
     found = child_environment(plan(allocation=EIGHT, launch=Launch("srun")), JOB, START, outer)
-    assert "RANK" not in found and "WORLD_SIZE" not in found
+    assert not found.keys() & {"RANK", "WORLD_SIZE", "CCL_LOCAL_RANK", "CCL_LOCAL_SIZE"}
     assert (found["MASTER_ADDR"], found["MASTER_PORT"]) == ("n1", "20000")
     assert (found["RHODIFF_LAUNCHER"], found["RHODIFF_NUM_PROCESSES"]) == ("srun", "8")
     assert (found["SRUN_CPUS_PER_TASK"], found["RHODIFF_CPUS"]) == ("3", "3")

@@ -44,9 +44,14 @@ def test_the_first_who_speaks_wins(by_user, by_site, by_us):
     assert environment == {**before, "A": variable.value}
 
 
-def test_what_a_job_has_set_for_the_profile_counts_as_the_profiles():
-    site = SiteProposals("there", {"A": Proposal("1", "fabric")})
-    assert settle_variables({"A": "1"}, site, {})[0].origin == "profile"
+def test_what_was_set_for_profile_or_default_counts_as_theirs():
+    site, defaults = SiteProposals("there", {"A": Proposal("1", "fabric")}), {"B": Proposal("2", "anywhere")}
+    environment = {}
+    first = settle_variables(environment, site, defaults)
+    apply_variables(first, environment)
+    assert environment == {"A": "1", "B": "2"}
+    assert settle_variables(environment, site, defaults) == first
+    assert [variable.origin for variable in first] == ["profile", "default"]
 
 
 def test_an_empty_value_of_the_users_is_a_value():
