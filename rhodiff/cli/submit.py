@@ -1,11 +1,13 @@
 """``rhodiff-hpc submit``: a stage, or a whole pipeline, as jobs of the cluster, or of this machine."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rhodiff.cli.console import Console
+from rhodiff.cli.doctor import Demands
 from rhodiff.cli.options import Backend, ConfigFile, DryRun, JsonOutput, Overrides, Quiet
 from rhodiff.cli.resource_options import (
     Account,
@@ -25,7 +27,6 @@ from rhodiff.cli.resource_options import (
     Throttle,
     Time,
 )
-from rhodiff.cli.run import Stage
 
 if TYPE_CHECKING:
     from rhodiff.config.resources import StageResources
@@ -37,6 +38,19 @@ if TYPE_CHECKING:
     from rhodiff.stages.workspace import Workspace
 
 __all__ = ["submit"]
+
+
+class Stage(StrEnum):
+    """What can be submitted."""
+
+    PREPARE = "prepare"
+    TRAIN = "train"
+    SAMPLE = "sample"
+    EVALUATE = "evaluate"
+    DENOISE = "denoise"
+    REPORT = "report"
+    PIPELINE = "pipeline"
+    DOCTOR = "doctor"
 
 
 def submit(
@@ -77,11 +91,12 @@ def submit(
     ] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Show a training's log until it ends.")] = False,
     backend: Backend = None,
+    demands: Demands = None,
     as_json: JsonOutput = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
-    """Submit a stage to Slurm, or to this machine's processes.
+    """Submit a stage, or 'doctor', to Slurm, or to this machine's processes.
 
     The same command again never submits anything twice.
     """
@@ -115,7 +130,7 @@ def submit(
         throttle=throttle,
         chain=chain,
     )
-    if stage is not Stage.PIPELINE:
+    if stage not in {Stage.PIPELINE, Stage.DOCTOR}:
         refuse_idle(stage.value, flags, None)
     if local or not has_slurm():
         refuse_without_slurm(flags, is_chosen=local)
@@ -128,6 +143,7 @@ def submit(
             "wait": wait,
             "follow": follow,
             "generate": generate,
+            "require": bool(demands),
             "dry-run": dry_run,
         },
     )
@@ -135,6 +151,12 @@ def submit(
     console = Console(quiet=quiet, as_json=as_json)
     if not (local or has_slurm()):
         console.note("note: there is no Slurm here ('sbatch' is not on the PATH): jobs are processes of this machine")
+    if stage is Stage.DOCTOR:
+        from rhodiff.cli.submit_doctor import job_of, submit_doctor_job
+
+        job = job_of(config, overrides, site, flags, demands or [])
+        submit_doctor_job(console, job, local=local, dry_run=dry_run, wait=wait)
+        return
     if stage is Stage.PIPELINE:
         name = workflow or "pipeline"
         submit_workflow(console, config, overrides, name, flags, site, local=local, dry_run=dry_run, wait=wait)
@@ -207,7 +229,8 @@ ONLY_FOR = {
     "test": (Stage.TRAIN,),
     "follow": (Stage.TRAIN,),
     "generate": (Stage.EVALUATE,),
-    "after": tuple(stage for stage in Stage if stage is not Stage.PIPELINE),
+    "after": tuple(stage for stage in Stage if stage not in {Stage.PIPELINE, Stage.DOCTOR}),
+    "require": (Stage.DOCTOR,),
 }
 """Options that only some stages have."""
 EXCLUDE = (

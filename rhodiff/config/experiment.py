@@ -45,6 +45,14 @@ class Runtime(Section):
     deterministic: bool = True
     """Ask torch for deterministic algorithms."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _words_of_switches(cls, settings: Any) -> Any:
+        """``ipex: on`` is true as YAML reads it."""
+        if isinstance(settings, dict) and isinstance(settings.get("ipex"), bool):
+            return {**settings, "ipex": "on" if settings["ipex"] else "off"}
+        return settings
+
 
 class Report(Section):
     """The report of a run."""

@@ -1,9 +1,10 @@
 """``rhodiff-hpc doctor``: which checks there are for a place and an experiment, and what is demanded of them."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rhodiff.config.experiment import Runtime
 from rhodiff.errors import ConfigError
@@ -12,13 +13,24 @@ from rhodiff.jobs.site_variables import proposals_of
 from rhodiff.jobs.sites import SiteProfile
 from rhodiff.jobs.slurm_health import slurm_checks
 from rhodiff.runtime.contract import SITE_VARIABLES, write_site_proposals
-from rhodiff.runtime.health.checks import Check, Result, Section
+from rhodiff.runtime.health.checks import Check, Result, Section, run_checks
 from rhodiff.runtime.health.folders import folder_checks
 from rhodiff.runtime.health.machine import machine_checks
-from rhodiff.runtime.health.mpi import mpi_checks
+from rhodiff.runtime.health.mpi import compare_world, mpi_checks
 from rhodiff.runtime.health.software import broken_torch, software_checks
+from rhodiff.runtime.places import Place
 
-__all__ = ["DEMANDABLE", "Patient", "all_checks", "check_demands", "find_missing", "node_checks"]
+__all__ = [
+    "DEMANDABLE",
+    "Examination",
+    "Patient",
+    "all_checks",
+    "check_demands",
+    "examine",
+    "examine_together",
+    "find_missing",
+    "node_checks",
+]
 
 DEMANDABLE = (
     "xpu",
@@ -67,6 +79,29 @@ class Patient:
         return self.site or os.environ.get(SITE_VARIABLE) or GENERIC
 
 
+@dataclass(frozen=True)
+class Examination:
+    """What was found.
+
+    Attributes:
+        sections: results.
+        all_reduce: times of all-reduces by backend, JSON values; empty for a single process.
+    """
+
+    sections: tuple[Section, ...]
+    all_reduce: tuple[dict[str, Any], ...] = ()
+
+
+def examine(patient: Patient, environment: Mapping[str, str]) -> Examination:
+    """What this process finds by itself.
+
+    Args:
+        patient: what is looked at.
+        environment: usually ``os.environ``.
+    """
+    return Examination(tuple(run_checks(all_checks(patient, environment))))
+
+
 def all_checks(patient: Patient, environment: Mapping[str, str]) -> list[Check]:
     """Every check of this machine, cheap to ask for: nothing is looked at before they are run.
 
@@ -76,7 +111,7 @@ def all_checks(patient: Patient, environment: Mapping[str, str]) -> list[Check]:
     """
     profile, results = _read_profile(patient)
     return [
-        *_software(environment),
+        *software_checks(environment),
         *_collectives(patient, profile, environment),
         *mpi_checks(),
         *slurm_checks(patient.site_name, profile, environment),
@@ -90,7 +125,7 @@ def node_checks(patient: Patient, environment: Mapping[str, str]) -> list[Check]
     """The checks that each compute node answers for itself."""
     profile, _ = _read_profile(patient)
     return [
-        *_software(environment),
+        *software_checks(environment),
         *_collectives(patient, profile, environment),
         *folder_checks(patient.folder),
         *machine_checks(environment),
@@ -111,10 +146,6 @@ def _read_profile(patient: Patient) -> tuple[SiteProfile | None, tuple[Result, .
     return profile, (Result("site", "ok", f"profile {name} of {profile.updated}: {profile.description}; {verified}"),)
 
 
-def _software(environment: Mapping[str, str]) -> Iterator[Check]:
-    yield from software_checks(environment)
-
-
 def _collectives(patient: Patient, profile: SiteProfile | None, environment: Mapping[str, str]) -> list[Check]:
     """Checks that load torch, or why it cannot be loaded."""
     told = dict(environment)
@@ -125,6 +156,45 @@ def _collectives(patient: Patient, profile: SiteProfile | None, environment: Map
     except (ImportError, OSError) as error:
         return [broken_torch(error)]
     return collective_checks(patient.runtime, patient.num_processes, told)
+
+
+def examine_together(
+    patient: Patient,
+    place: Place,
+    environment: MutableMapping[str, str],
+    tell: Callable[[Examination], None],
+) -> Examination:
+    """What several processes find, each on its node and all together; they all call it.
+
+    Args:
+        patient: what is looked at.
+        place: this process's place.
+        environment: usually ``os.environ``; what backends are to be told is set there.
+        tell: called as soon as something is known, and again when there is more: what comes later may hang.
+
+    Raises:
+        RhodiffError: if the processes cannot meet.
+    """
+    from rhodiff.runtime.health.all_reduce import BackendTimes
+    from rhodiff.runtime.health.collectives import usable_backends
+    from rhodiff.runtime.health.together import hold_meeting, results_of, try_backends
+    from rhodiff.runtime.probing import probe_environment
+    from rhodiff.runtime.resolution import choose_device
+
+    patient = replace(patient, num_processes=place.world_size)
+    own = run_checks(node_checks(patient, environment)) if place.local_rank == 0 else []
+    probes = probe_environment(loads_oneccl=True)
+    backends = usable_backends(choose_device("auto", probes)[-1].candidate, probes)
+    meeting = hold_meeting(place, own, backends, patient.folder)
+
+    def known(times: Sequence[BackendTimes], *more: Section) -> Examination:
+        sections = (meeting.sections[0], results_of(times), *more, *meeting.sections[1:])
+        return Examination(sections, tuple(one.to_plain() for one in times))
+
+    times = try_backends(meeting, patient.runtime, place, environment, lambda so_far: tell(known(so_far)))
+    found = known(times, Section("MPI", (compare_world(place),)))
+    tell(found)
+    return found
 
 
 def check_demands(demands: Sequence[str]) -> None:

@@ -156,7 +156,7 @@ def _choose_backend(request: Request, device: str, probes: Probes) -> Iterator[D
         yield refused[-1]
     demanded = "" if request.backend == "auto" else f"runtime.backend '{request.backend}' was asked for, and "
     raise EnvironmentLacksError(
-        f"{demanded}{request.num_processes} processes on device '{device}' find no backend that works:"
+        f"{demanded}processes on device '{device}' find no backend that works:"
         + "".join(f"\n  {decision.candidate}: {decision.words}" for decision in refused)
     )
 

@@ -166,7 +166,7 @@ def _request(runtime: Runtime, num_processes: int) -> Request:
 def check_port(environment: Mapping[str, str]) -> Iterator[Result]:
     """Whether the port that somebody named for the processes to meet is free."""
     port = environment.get("MASTER_PORT")
-    if port is None or environment.get("RANK", "0") != "0" or int(environment.get("SLURM_PROCID") or 0) > 0:
+    if port is None or environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True":  # torchrun itself listens there
         return
     fix = "choose another MASTER_PORT, or unset it: rhodiff then takes a free one"
     if not port.isdecimal() or not 0 < int(port) < 65536:

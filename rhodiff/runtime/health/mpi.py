@@ -58,6 +58,8 @@ def compare_world(place: Place) -> Result:
     """
     if find_spec("mpi4py") is None:
         return Result("mpi-size", "absent", "mpi4py is not installed")
+    if "RANK" in os.environ:
+        return Result("mpi-size", "absent", "no launcher of MPI started these processes")
     try:
         library = _library()
         from mpi4py import MPI
@@ -65,6 +67,7 @@ def compare_world(place: Place) -> Result:
         if not MPI.Is_initialized():
             MPI.Init()
         size = MPI.COMM_WORLD.Get_size()
+        MPI.Finalize()
     except (ImportError, RuntimeError) as error:
         return Result("mpi-size", "fault", f"MPI does not start: {str(error).splitlines()[0]}")
     started = f"the launcher started {place.world_size} processes, and MPI ({library}) finds {size}"

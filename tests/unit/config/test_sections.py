@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 import rhodiff.config
 from rhodiff.config.evaluation import PowerSpectrum
-from rhodiff.config.experiment import Experiment, Paths
+from rhodiff.config.experiment import Experiment, Paths, Runtime
 from rhodiff.config.fields import Data, Log10, MinMax, Split
 from rhodiff.config.model import Conditioning, UNetSettings
 from rhodiff.config.sampling import Sampling
@@ -67,6 +67,11 @@ def test_a_section_cannot_be_changed():
 def test_truth_values_are_no_numbers(section, settings):
     with pytest.raises(ValidationError, match="no switch"):
         section.model_validate(settings)
+
+
+@pytest.mark.parametrize(("said", "meant"), [(True, "on"), (False, "off"), ("on", "on"), ("auto", "auto")])
+def test_ipex_is_said_by_a_word_or_by_what_yaml_makes_of_it(said, meant):
+    assert Runtime(ipex=said).ipex == meant
 
 
 def test_switches_take_truth_values():
