@@ -50,9 +50,7 @@ def main() -> None:
     if "RANK" in os.environ:
         work(given.experiment, given.overrides, given.steps)
         return
-    print(
-        "| processes | share | control s | step s | predicted s | measured / predicted | efficiency | of the control |"
-    )
+    print("| processes | share | control s | step s | predicted s | step / that | efficiency | of the control |")
     print("|---|---|---|---|---|---|---|---|")
     alone = None
     for number in map(int, given.processes.split(",")):
