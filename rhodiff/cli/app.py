@@ -19,6 +19,7 @@ from rhodiff.cli.init import init
 from rhodiff.cli.logs import logs
 from rhodiff.cli.retry import retry
 from rhodiff.cli.run import run
+from rhodiff.cli.selftest import selftest
 from rhodiff.cli.site import app as site_app
 from rhodiff.cli.status import status
 from rhodiff.cli.submit import submit
@@ -46,6 +47,7 @@ app.command("logs")(logs)
 app.command("cancel")(cancel)
 app.command("retry")(retry)
 app.command("doctor")(doctor)
+app.command("selftest")(selftest)
 app.add_typer(data_app, name="data")
 app.add_typer(site_app, name="site")
 app.add_typer(bench_app, name="bench")

@@ -18,10 +18,19 @@ if TYPE_CHECKING:
     from rhodiff.jobs.doctor import Examination, Patient
     from rhodiff.runtime.places import Place
 
-__all__ = ["Demands", "DoctorReport", "doctor", "open_patient", "read_report", "show_report"]
+__all__ = [
+    "Demands",
+    "DoctorReport",
+    "doctor",
+    "make_report",
+    "open_patient",
+    "read_report",
+    "show_report",
+    "write_report",
+]
 
 DEFAULT = Path("rhodiff.yaml")
-TEXT, JSON = "doctor.txt", "doctor.json"
+NAME = "doctor"
 
 Demands = Annotated[
     list[str] | None,
@@ -65,7 +74,9 @@ def doctor(
         bool, typer.Option("--collective", help="All processes of a launcher together: all-reduce, locks, clocks.")
     ] = False,
     procs: Annotated[int, typer.Option("--procs", min=1, help="Local processes, with --collective.")] = 1,
-    report: Annotated[Path | None, typer.Option("--report", help=f"Folder to write {TEXT} and {JSON} into.")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Folder to write doctor.txt and doctor.json into.")
+    ] = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Look at what a run needs here, and say what to do about each fault.
@@ -122,21 +133,28 @@ def make_report(found: "Examination", demands: list[str]) -> DoctorReport:
     return DoctorReport(doctor_text(head, found.sections, missing, found.all_reduce), value)
 
 
-def write_report(folder: Path, told: DoctorReport) -> None:
-    """Write both files of a report."""
+def write_report(folder: Path, told: DoctorReport, name: str = NAME) -> None:
+    """Write both files of a report.
+
+    Args:
+        folder: where to.
+        told: the report.
+        name: of the files, without ending.
+    """
     from rhodiff.store.files import write_atomic, write_json
 
-    write_json(folder / JSON, {**told.value, "text": told.text})
-    write_atomic(folder / TEXT, lambda handle: handle.write(f"{told.text}\n".encode()))
+    write_json(folder / f"{name}.json", {**told.value, "text": told.text})
+    write_atomic(folder / f"{name}.txt", lambda handle: handle.write(f"{told.text}\n".encode()))
 
 
 def read_report(folder: Path) -> DoctorReport | None:
     """The report that a job has left in a folder; None where there is none."""
     from rhodiff.store.files import read_json
 
-    if not (folder / JSON).exists():
+    path = folder / f"{NAME}.json"
+    if not path.exists():
         return None
-    value = read_json(folder / JSON)
+    value = read_json(path)
     return DoctorReport(value.pop("text"), value)
 
 

@@ -53,8 +53,12 @@ DEMANDABLE = (
     "folder",
     "locking",
     "all-reduce",
+    "arithmetic",
+    "step",
+    "resume",
+    "sampling",
 )
-"""What ``--require`` takes: names of results."""
+"""What ``--require`` takes: names of results, the last ones of ``selftest``."""
 
 
 @dataclass(frozen=True)
