@@ -25,6 +25,9 @@ BAND_NAMES = ("large", "middle", "small")
 PANELS_IN_A_ROW = 3
 INSIDE, OUTSIDE = "within the trained range", "extrapolated"
 
+LOGARITHMIC_FROM = 8.0
+"""Ratio of the largest to the smallest power above which their axes are logarithmic."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Scalar:
@@ -169,7 +172,7 @@ def _draw_scalar(axes: Axes, one: _Scalar, is_inside: NDArray[np.bool_]) -> None
     both = np.concatenate([one.true, one.generated])
     ends = [float(both.min()), float(both.max())]
     axes.plot(ends, ends, color=REFERENCE_COLOR, linewidth=0.8)
-    if one.is_power and ends[0] > 0:
+    if one.is_power and ends[0] > 0 and ends[1] > LOGARITHMIC_FROM * ends[0]:
         axes.set(xscale="log", yscale="log")
     axes.set_title(one.name, fontsize=8)
     mark_axes(axes)
