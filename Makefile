@@ -34,7 +34,7 @@ demo: $(VENV)/.installed-demo
 test: $(VENV)/.installed-test
 	tests/system_packages.sh
 	tests/oracles/setup_quantimpy.sh $(ORACLES)/quantimpy >/dev/null || true  # its test says why not
-	tests/oneccl/setup_environment.sh $(ONECCL) $(BIN)/python >/dev/null
+	tests/oneccl/setup_environment.sh $(ONECCL) $(BIN)/python >/dev/null || true  # its tests say why not
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 check: $(VENV)/.installed-dev

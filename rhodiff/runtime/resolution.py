@@ -70,7 +70,8 @@ class Decision:
     words: str
 
     def __str__(self) -> str:
-        return f"{self.what} {self.candidate}: {'taken' if self.is_taken else 'refused'}: {self.words}"
+        name = self.what if self.what == self.candidate else f"{self.what} {self.candidate}"
+        return f"{name}: {'taken' if self.is_taken else 'refused'}: {self.words}"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 // Who of a group is still there: every process says so in torch's store once a second.
 //
 // Each process counts up its own key. The first one reads all of them, and writes down who stopped; the others read
-// that one key, and know that the first one is gone when the store fails or does not answer. So the store serves 2 n
-// requests a second, whatever the size of the group. Silence is counted in our own looks, not by a clock: a job that
+// that one key, and know that the first one is gone when the store fails or does not answer. So the store serves 4 n
+// requests a second for n processes. Silence is counted in our own looks, not by a clock: a job that
 // is suspended as a whole loses nobody.
 //
 // One thread speaks with the store, which may hold it for ever where a node lost its power; another one looks.

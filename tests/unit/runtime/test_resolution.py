@@ -178,6 +178,6 @@ def test_the_record_says_everything_in_plain_values():
             "device cuda: refused: <words of cuda>",
             "device cpu: taken: always there",
             "backend gloo: taken: <words of gloo>",
-            "ipex ipex: refused: runtime.ipex is 'off'",
+            "ipex: refused: runtime.ipex is 'off'",
         ],
     }
