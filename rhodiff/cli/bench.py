@@ -11,17 +11,17 @@ from rhodiff.cli.options import JsonOutput, Overrides
 
 if TYPE_CHECKING:
     from rhodiff.stages.sampler_bench import MeasuredBias, Shells
+    from rhodiff.stages.scaling_bench import Scaling
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Measure what samplers get wrong by themselves.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Measure what samplers get wrong by themselves, and how a training scales.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 EVALUATIONS = "11,15,21,25,35,51,101"
-
-
-@app.callback()
-def _bench() -> None:
-    """Keep ``sampler`` a command of its own."""
 
 
 @app.command()
@@ -61,7 +61,7 @@ def sampler(
     console = Console(as_json=as_json)
     shells = _shells(console, config, overrides or [], power_law, size, ndim)
     names = list(SAMPLERS) if samplers is None else [name.strip() for name in samplers.split(",")]
-    asked, title = _numbers(evaluations), _title(shells, reference_factor)
+    asked, title = _numbers(evaluations, "--evaluations", EVALUATIONS), _title(shells, reference_factor)
     found = measure_bias(shells, names, asked, reference_factor)
     figure = sampler_bias_figure(bias_curves(found), "\n".join([title, *_ranges(found)]))
     write_atomic(output, lambda handle: handle.write(figure_to_png(figure)))
@@ -94,13 +94,16 @@ def _shells(
     return training_shells(Workspace(load_experiment(path, overrides), path.resolve().parent, console))
 
 
-def _numbers(text: str) -> list[int]:
+def _numbers(text: str, option: str, example: str) -> list[int]:
     from rhodiff.errors import ConfigError
 
     try:
-        return sorted({int(word) for word in text.split(",")})
+        found = sorted({int(word) for word in text.split(",")})
     except ValueError as error:
-        raise ConfigError(f"--evaluations: '{text}' is no list of whole numbers such as {EVALUATIONS}") from error
+        raise ConfigError(f"{option}: '{text}' is no list of whole numbers such as {example}") from error
+    if found[0] < 1:
+        raise ConfigError(f"{option}: {found[0]} is not positive")
+    return found
 
 
 def _title(shells: "Shells", factor: float) -> str:
@@ -165,3 +168,62 @@ def _plain(shells: "Shells", factor: float, found: "Sequence[MeasuredBias]", out
         for one in found
     ]
     return {"spectrum": shells.name, "reference_factor": factor, "biases": rows, "plot": str(output)}
+
+
+@app.command()
+def scaling(
+    config: Annotated[Path, typer.Option("-c", "--config", help="Experiment with prepared data.")] = Path(
+        "rhodiff.yaml"
+    ),
+    overrides: Overrides = None,
+    nodes: Annotated[str, typer.Option("--nodes", metavar="N,...", help="Numbers of nodes.")] = "1,2,4,8,16",
+    per_node: Annotated[int, typer.Option("--processes-per-node", min=1, help="Devices or tiles of a node.")] = 1,
+    latency_us: Annotated[
+        float, typer.Option("--latency-us", help="Of a message between nodes, microseconds.")
+    ] = 5.0,
+    bandwidth_gb_s: Annotated[
+        float, typer.Option("--bandwidth-gb-s", help="Of a node's links together, 10^9 bytes a second.")
+    ] = 25.0,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Steps behind each measured time.")] = 5,
+    as_json: JsonOutput = False,
+) -> None:
+    """Predict how the training of an experiment scales: its step is measured here, its communication computed.
+
+    Run it on the device of the training. ``submit doctor --nodes 2`` measures latency and bandwidth.
+    """
+    from rhodiff.config.loading import load_experiment
+    from rhodiff.runtime.devices import configure_torch, resolve_device
+    from rhodiff.stages.scaling_bench import predict_scaling
+    from rhodiff.stages.workspace import Workspace
+    from rhodiff.training.scaling import LinkSpeed
+
+    console = Console(as_json=as_json)
+    workspace = Workspace(load_experiment(config, overrides or []), config.resolve().parent, console)
+    runtime = workspace.experiment.runtime
+    configure_torch(runtime.threads, per_node, deterministic=runtime.deterministic)
+    link = LinkSpeed(latency_us * 1e-6, bandwidth_gb_s * 1e9)
+    device = resolve_device(runtime.device)
+    found = predict_scaling(workspace, device, _numbers(nodes, "--nodes", "1,2,4"), per_node, link, repeats)
+    console.result(_scaling_text(found, per_node, latency_us, bandwidth_gb_s), found.to_plain())
+
+
+def _scaling_text(found: "Scaling", per_node: int, latency_us: float, bandwidth_gb_s: float) -> str:
+    buckets = ", ".join(f"{size:.3g}" for size in found.bucket_sizes_mb)
+    lines = [
+        f"{found.parameters / 1e6:.3g} million parameters, {found.gradient_mb:.3g} MiB of gradients a step",
+        f"in buckets of {buckets} MiB",
+        f"compute times measured on {found.device} ({found.threads} threads); ring with {latency_us:g} us and "
+        f"{bandwidth_gb_s:g} GB/s a node, {per_node} process(es) each",
+        "",
+        "nodes  processes  share  compute s  exposed s  hidden s   step s  speed-up  efficiency  node-hours",
+    ]
+    for row in found.rows:
+        step = row.time
+        lines.append(
+            f"{row.nodes:>5}{step.processes:>11}{row.share:>7}{step.compute_s:>11.4g}{step.exposed_s:>11.3g}"
+            f"{step.hidden_s:>10.3g}{step.step_s:>9.4g}{row.speedup:>10.2f}{row.efficiency:>12.0%}{row.node_hours:>12.3g}"
+        )
+    best = found.largest_worth_it
+    advice = "fewer nodes than these" if best is None else f"at most {best} of these"
+    lines += ["", f"run it on {advice}: beyond, a node-hour does less than half of what it does on one process"]
+    return "\n".join(lines)

@@ -71,10 +71,16 @@ def _times_table(all_reduce: Sequence[Mapping[str, Any]]) -> list[str]:
     heads = [f"{one['backend']} ({one['device']})" for one in shown]
     lines = ["", f"all-reduce of {shown[0]['num_processes']} processes: median time, and bytes of the buffer over it"]
     lines.append("  " + f"{'size':>8}" + "".join(f"{head:>26}" for head in heads))
-    for rows in zip(*(one["times"] for one in shown), strict=True):
-        cells = [f"{_short_time(row['seconds']):>12}{row['gb_per_s']:>9.3f} GB/s" for row in rows]
-        lines.append(f"  {_short_size(rows[0]['size_bytes']):>8}" + "".join(cells))
+    for size in sorted({row["size_bytes"] for one in shown for row in one["times"]}):
+        cells = [_cell(one["times"], size) for one in shown]
+        lines.append(f"  {_short_size(size):>8}" + "".join(f"{cell:>26}" for cell in cells))
     return lines
+
+
+def _cell(times: Sequence[Mapping[str, Any]], size: int) -> str:
+    """Time and bandwidth of one size; a dash where the time did not suffice for it."""
+    row = next((row for row in times if row["size_bytes"] == size), None)
+    return "-" if row is None else f"{_short_time(row['seconds'])}{row['gb_per_s']:>9.3f} GB/s"
 
 
 def _short_time(seconds: float) -> str:

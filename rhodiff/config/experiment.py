@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from rhodiff.config.calibration import CalibrationSettings
 from rhodiff.config.denoising import Denoising
 from rhodiff.config.diffusion import DiffusionSettings, EdmSettings
 from rhodiff.config.evaluation import Evaluation
@@ -73,6 +74,9 @@ class Report(Section):
     harmonics: HarmonicsReport | None = None
     """Generated harmonics against the true ones, for each (l, m); null: none. ``{}`` takes the defaults. For source
     ``harmonics`` and models that are told ``l`` and ``m``."""
+    calibration: CalibrationSettings | None = None
+    """Statistics of generated fields at each parameter vector of the reference split against those of its true
+    fields; null: none. ``{}`` takes the defaults. For the same models as ``sequence``."""
 
 
 class Experiment(Section):

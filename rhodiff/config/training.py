@@ -50,6 +50,12 @@ class Training(Section):
     """Fields in a step, over all processes together."""
     micro_batch: Annotated[Count | None, Operational] = None
     """Fields in one forward pass of a process (gradient accumulation); None: its whole share."""
+    bucket_mb: Annotated[PositiveFloat, Operational] = 25.0
+    """Largest bucket of gradients that processes sum together, MiB; smaller ones start earlier, larger ones cost
+    fewer latencies. ``rhodiff-hpc bench scaling`` tells what it does."""
+    static_graph: Annotated[bool, Operational] = False
+    """Tell torch that every step uses the same parameters in the same order; not with ``micro_batch``, with whose
+    first step torch 2.13 fails."""
     optimizer: Optimizer = Optimizer()
     """Optimizer and schedule."""
     ema_gamma: Exponent | tuple[Exponent, Exponent] | None = 9.0
@@ -85,6 +91,12 @@ class Training(Section):
     def _averages_differ(self) -> "Training":
         if len(set(self.averages)) < len(self.averages):
             raise ValueError(f"ema_gamma has {self.averages[0]:g} twice: take two values or one")
+        return self
+
+    @model_validator(mode="after")
+    def _static_graph_is_not_accumulated(self) -> "Training":
+        if self.static_graph and self.micro_batch is not None:
+            raise ValueError("static_graph does not go with micro_batch (torch fails in the first step): drop either")
         return self
 
     @model_validator(mode="after")

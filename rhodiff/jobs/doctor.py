@@ -196,6 +196,11 @@ def examine_together(
         return Examination(sections, tuple(one.to_plain() for one in times))
 
     times = try_backends(meeting, patient.runtime, place, environment, lambda so_far: tell(known(so_far)))
+    tell(
+        known(
+            times, Section("MPI", (Result("mpi-size", "fault", "MPI did not start: it hangs (see the job's log)"),))
+        )
+    )
     found = known(times, Section("MPI", (compare_world(place),)))
     tell(found)
     return found

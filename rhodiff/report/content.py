@@ -6,6 +6,7 @@ formatted by the document.
 
 from dataclasses import dataclass, fields
 
+from rhodiff.report.calibration_rows import CalibrationRow
 from rhodiff.report.encoding import Pictures
 from rhodiff.report.harmonic_rows import HarmonicRow
 from rhodiff.report.ranking import RankingTable
@@ -171,6 +172,9 @@ class ReportContent:
         harmonics: generated harmonics against the true ones.
         harmonics_numbers: headline numbers of these.
         harmonics_rows: scores of each (l, m).
+        calibration: statistics at held-out parameter vectors, predicted against true.
+        calibration_numbers: headline numbers of these.
+        calibration_rows: scores at some of the vectors.
         denoising: noisy fields of the data, denoised.
         denoising_numbers: headline numbers of these.
         data: provenance of the data: source, split, conventions, references.
@@ -207,6 +211,9 @@ class ReportContent:
     harmonics: tuple[ReportFigure, ...] = ()
     harmonics_numbers: tuple[Fact, ...] = ()
     harmonics_rows: tuple[HarmonicRow, ...] = ()
+    calibration: tuple[ReportFigure, ...] = ()
+    calibration_numbers: tuple[Fact, ...] = ()
+    calibration_rows: tuple[CalibrationRow, ...] = ()
     denoising: tuple[ReportFigure, ...] = ()
     denoising_numbers: tuple[Fact, ...] = ()
     data: tuple[Fact, ...] = ()

@@ -15,6 +15,7 @@ from rhodiff.runtime.preparation import resolve_runtime
 from rhodiff.stages.asked_conditions import check_conditions
 from rhodiff.stages.denoise import check_denoising
 from rhodiff.stages.prepare import checked_split
+from rhodiff.stages.report_calibration import check_calibration
 from rhodiff.stages.report_harmonics import check_harmonics
 from rhodiff.stages.report_lines import check_lines
 from rhodiff.stages.sequence_pairs import check_sequence
@@ -33,8 +34,8 @@ def check_experiment(workspace: Workspace) -> None:
     Raises:
         ConfigError: if the network cannot halve the fields, an augmentation does not suit them, a parameter is
             unknown, a part of the split stays empty, the sweep asks for what no sampler can do or for conditions that
-            are refused, fields of several channels are to be denoised, or the report's sequence, lines or harmonics
-            cannot be made.
+            are refused, fields of several channels are to be denoised, or the report's sequence, lines, harmonics
+            or calibration cannot be made.
     """
     experiment, spec = workspace.experiment, workspace.source.spec
     if isinstance(experiment.model, UNetSettings):
@@ -47,6 +48,7 @@ def check_experiment(workspace: Workspace) -> None:
     check_sequence(workspace)
     check_lines(workspace)
     check_harmonics(workspace)
+    check_calibration(workspace)
 
 
 def check_environment(workspace: Workspace, num_processes: int = 1) -> None:

@@ -28,7 +28,7 @@ from rhodiff.statistics import (
 )
 from rhodiff.store.spec import FieldSpec
 
-__all__ = ["FIT_CELLS", "CopySearch", "Measurer", "plan_copy_search"]
+__all__ = ["FIT_CELLS", "CopySearch", "Measurer", "first_fields", "plan_copy_search"]
 
 FIT_CELLS, FEWEST_FITTED = 1 << 24, 32
 """The axes are laid over the reference fields that make so many cells, and over so many fields at least."""
@@ -97,7 +97,7 @@ class Measurer:
     ) -> None:
         settings = workspace.experiment.evaluation
         self.spec = space.spec
-        first = reference.read(np.arange(min(reference.num_fields, _num_fitted(self.spec)), dtype=np.int64))
+        first = reference.read(first_fields(np.arange(reference.num_fields, dtype=np.int64), self.spec))
         self._statistics: list[Sequence[Statistic]] = [
             fit_channels(build_statistic(one), first, self.spec) for one in settings.statistics
         ]
@@ -150,5 +150,11 @@ class Measurer:
         return self._candidates
 
 
-def _num_fitted(spec: FieldSpec) -> int:
-    return max(FEWEST_FITTED, FIT_CELLS // prod(spec.field_shape))
+def first_fields(reference: NDArray[np.int64], spec: FieldSpec) -> NDArray[np.int64]:
+    """Those of the reference, in its random order, that the axes are laid over.
+
+    Args:
+        reference: fields of the reference in that order.
+        spec: their geometry.
+    """
+    return reference[: max(FEWEST_FITTED, FIT_CELLS // prod(spec.field_shape))]

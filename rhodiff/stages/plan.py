@@ -16,6 +16,7 @@ from rhodiff.stages.denoised_block import block_arrays
 from rhodiff.stages.evaluate import evaluation_tasks
 from rhodiff.stages.observation import require_denoising
 from rhodiff.stages.prepare import checked_split, missing_shards, shard_length
+from rhodiff.stages.report_calibration import check_calibration
 from rhodiff.stages.report_harmonics import check_harmonics
 from rhodiff.stages.report_lines import check_lines
 from rhodiff.stages.sample import sample_tasks
@@ -35,7 +36,8 @@ KNOWN_ARRAYS = 5
 MOST_FUNCTIONALS = 4
 """Minkowski functionals of a field in 3D; fewer in 1D and 2D."""
 MOST_FIGURES, OTHER_FIGURES, DENOISED_FIGURES, SEQUENCE_FIGURES, PAIR_FIGURES, FORMATS = 3, 3, 5, 3, 2, 4
-"""Of a report: figures of a statistic, of none, of denoised fields, a sequence, lines or harmonics; files of each."""
+"""Of a report: figures of a statistic, of none, of denoised fields, of a sequence, of each of lines, harmonics and
+calibration; files of each."""
 
 FILES_PER_RUN = 10
 """Configuration, environment, journal, metrics, event files and the fitted transform, in round numbers."""
@@ -275,6 +277,7 @@ def _plan_report(workspace: Workspace) -> StagePlan:
     check_sequence(workspace)
     check_lines(workspace)
     check_harmonics(workspace)
+    check_calibration(workspace)
     experiment = workspace.experiment
     conditions = 1 if experiment.sampling.conditions == "reference" else len(experiment.sampling.conditions)
     of_channel = 2 + MOST_FIGURES * len(experiment.evaluation.statistics) + conditions
@@ -283,7 +286,7 @@ def _plan_report(workspace: Workspace) -> StagePlan:
         figures += DENOISED_FIGURES
     if (sequence := experiment.report.sequence) is not None:
         figures += SEQUENCE_FIGURES + (sequence.separation is not None)
-    wanted = (experiment.report.lines, experiment.report.harmonics)
+    wanted = (experiment.report.lines, experiment.report.harmonics, experiment.report.calibration)
     figures += PAIR_FIGURES * sum(one is not None for one in wanted)
     files = 2 + FORMATS * figures  # the page, the selection
     return StagePlan("report", str(workspace.run_folder.report.parent), 1, 0, files, 0)

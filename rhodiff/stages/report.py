@@ -19,6 +19,7 @@ from rhodiff.report import (
 from rhodiff.sources.source import TRAIN
 from rhodiff.stages.comparison_set import ComparisonSet
 from rhodiff.stages.evaluate import evaluation_tasks, read_evaluation
+from rhodiff.stages.report_calibration import calibration_section
 from rhodiff.stages.report_conditions import condition_warnings
 from rhodiff.stages.report_curves import (
     ShownCell,
@@ -94,6 +95,7 @@ def _content(
     sequence, sequence_numbers = sequence_section(workspace, samples)
     lines, lines_numbers = lines_section(workspace, samples)
     harmonics, harmonics_numbers, harmonics_rows = harmonics_section(workspace, samples)
+    calibration, calibration_numbers, calibration_rows = calibration_section(workspace, samples)
     return ReportContent(
         title=workspace.experiment.report.title or workspace.experiment.name,
         summary=_summary(workspace, cell),
@@ -128,6 +130,9 @@ def _content(
         harmonics=harmonics,
         harmonics_numbers=harmonics_numbers,
         harmonics_rows=harmonics_rows,
+        calibration=calibration,
+        calibration_numbers=calibration_numbers,
+        calibration_rows=calibration_rows,
         denoising=denoising_figures(workspace),
         denoising_numbers=denoising_numbers(workspace),
         data=data_facts(workspace),

@@ -44,12 +44,21 @@ from rhodiff.training.order import SampleOrder
 from rhodiff.training.schedule import decay_start
 from rhodiff.training.state import TrainingState
 
-__all__ = ["build_network", "train"]
+__all__ = ["TrainingParts", "build_network", "build_parts", "train"]
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """What a training is made of, before its first step."""
+class TrainingParts:
+    """What a training is made of, before its first step.
+
+    Attributes:
+        network: on its device.
+        formulation: noise levels, preconditioning and loss.
+        transform: fitted on the training split.
+        spectrum: power for each mode of the training fields, ``[*rspace]``.
+        table: constants of the conditioning parameters.
+        batches: where batches come from.
+    """
 
     network: nn.Module
     formulation: Formulation
@@ -91,7 +100,7 @@ def train(workspace: Workspace, place: Place) -> Checkpoint:
         processes.on_first(workspace.record_run)
         processes.on_first(lambda: _record_preparation(workspace, prepared, processes))
         processes.on_first(lambda: fitted_transform(workspace))
-        parts = _build_parts(workspace, store, processes)
+        parts = build_parts(workspace, store, processes)
         state = TrainingState.begin(parts.network, settings)
         if found is not None:
             state.restore(found[1])
@@ -163,7 +172,7 @@ def _find_start(
 def _train_to_end(
     workspace: Workspace,
     processes: Processes,
-    parts: _Parts,
+    parts: TrainingParts,
     state: TrainingState,
     checkpoints: CheckpointFolder,
 ) -> None:
@@ -227,7 +236,14 @@ def build_network(workspace: Workspace, table: ConditioningTable) -> nn.Module:
         return build_model(experiment.model, spec, table, fields_shown=experiment.diffusion.fields_shown)
 
 
-def _build_parts(workspace: Workspace, store: FieldStore, processes: Processes) -> _Parts:
+def build_parts(workspace: Workspace, store: FieldStore, processes: Processes) -> TrainingParts:
+    """Everything that a training starts from.
+
+    Args:
+        workspace: the experiment.
+        store: its data set.
+        processes: the joined processes, of which this one reads its own batches.
+    """
     experiment = workspace.experiment
     transform = fitted_transform(workspace)
     power, std = training_spectrum(workspace, transform)
@@ -246,7 +262,7 @@ def _build_parts(workspace: Workspace, store: FieldStore, processes: Processes) 
         device=processes.device,
         condition_dropout=experiment.model.conditioning.dropout,
     )
-    return _Parts(
+    return TrainingParts(
         network=build_network(workspace, table).to(processes.device),
         formulation=build_formulation(experiment.diffusion, std, noise_range(power, experiment.diffusion), spectrum),
         transform=transform,
@@ -261,7 +277,7 @@ class _Keeper:
     """Keeps what a training has reached: checkpoints, the older ones thinned out, and sheets of generated fields."""
 
     workspace: Workspace
-    parts: _Parts
+    parts: TrainingParts
     checkpoints: CheckpointFolder
     device: torch.device
     newest: Checkpoint | None = None
@@ -290,7 +306,7 @@ class _Keeper:
             self._journal("sheet", state, started)
 
 
-def _content(workspace: Workspace, parts: _Parts, state: TrainingState) -> dict[str, Any]:
+def _content(workspace: Workspace, parts: TrainingParts, state: TrainingState) -> dict[str, Any]:
     return {
         **state.to_checkpoint(),
         "training_id": workspace.training_id,

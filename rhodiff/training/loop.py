@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from rhodiff.config.training import Training
 from rhodiff.diffusion.formulation import Formulation
@@ -23,6 +22,7 @@ from rhodiff.training.batches import BatchSource
 from rhodiff.training.gradient import batch_gradient
 from rhodiff.training.meter import ADVICE, Meter
 from rhodiff.training.metrics import MetricsSink
+from rhodiff.training.parallel import share_network
 from rhodiff.training.schedule import checkpoint_iterations, learning_rate
 from rhodiff.training.state import TrainingState
 
@@ -75,7 +75,7 @@ class Trainer:
                     f"{place.world_size} processes: take fewer processes or a larger batch"
                 )
             )
-        network = self._wrapped(state.network)
+        network = share_network(state.network, settings, self.processes)
         positions = self.processes.share(place.rank, settings.batch_size)
         meter = Meter(self.processes, settings, state.iteration)
         stop_check = StopAgreement(self.processes, self.stop)
@@ -129,11 +129,3 @@ class Trainer:
                     f"is not saved, and the checkpoints before are intact; {ADVICE}"
                 )
             )
-
-    def _wrapped(self, network: nn.Module) -> nn.Module:
-        compiled = torch.compile(network) if self.settings.compile else network
-        assert isinstance(compiled, nn.Module)
-        if self.processes.place.world_size == 1:
-            return compiled
-        device = self.processes.device
-        return DistributedDataParallel(compiled, device_ids=None if device.type == "cpu" else [device])

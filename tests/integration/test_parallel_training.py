@@ -14,18 +14,18 @@ import pytest
 import torch
 from experiments import LIMIT_S, SERVER, free_port, torchrun_environment, wait_until
 from holds import all_of, ask_after_every_step, hold_in_step
-from torch.nn.parallel import DistributedDataParallel
 
 from rhodiff.config.loading import load_experiment
 from rhodiff.runtime.devices import configure_torch
 from rhodiff.runtime.places import place_from_environment
 from rhodiff.runtime.processes import Processes, join_processes
 from rhodiff.runtime.progress import Silent
-from rhodiff.stages.train import _build_parts
+from rhodiff.stages.train import build_parts
 from rhodiff.stages.workspace import Workspace
 from rhodiff.store.journal import read_journal
 from rhodiff.training.batches import BatchSource
 from rhodiff.training.gradient import batch_gradient
+from rhodiff.training.parallel import share_network
 
 STOPPED_EARLY = 75
 
@@ -86,11 +86,12 @@ def test_training_resumed_on_another_number_of_processes_goes_on_with_the_same_s
             torch.testing.assert_close(lab.final()[part][name], weight, rtol=1e-4, atol=1e-4)
 
 
-def compute_gradient(folder: str, data: str, path: str, environment: dict[str, str], micro_batch: int | None) -> None:
+def compute_gradient(
+    folder: str, data: str, path: str, environment: dict[str, str], settings: tuple[str, ...]
+) -> None:
     """Write the gradient of the first global batch of 40, as rank 0 has it; weights are not those of the start."""
     os.environ.update(environment)
-    overrides = [f"paths.data={data}", "training.batch_size=40"]
-    overrides += [f"training.micro_batch={micro_batch}"] if micro_batch else []
+    overrides = [f"paths.data={data}", "training.batch_size=40", *(f"training.{one}" for one in settings)]
     experiment = load_experiment(Path(folder) / "rhodiff.yaml", overrides)
     workspace = Workspace(experiment, Path(folder), Silent())
     configure_torch(1, 1, deterministic=True)
@@ -101,24 +102,24 @@ def compute_gradient(folder: str, data: str, path: str, environment: dict[str, s
 
 def take_gradient(workspace: Workspace, processes: Processes, path: str) -> None:
     """A function of its own: the wrapped network must be gone before the processes part."""
-    parts, place = _build_parts(workspace, workspace.store, processes), processes.place
+    parts, place = build_parts(workspace, workspace.store, processes), processes.place
     generator = torch.Generator().manual_seed(1)
     for weight in parts.network.parameters():  # the last layer starts at zero and would hide all others
         weight.data += 0.1 * torch.randn(weight.shape, generator=generator)
-    network = parts.network if place.world_size == 1 else DistributedDataParallel(parts.network)
+    network = share_network(parts.network, workspace.experiment.training, processes)
     batch = parts.batches.make(3, processes.share(place.rank, 40))
     batch_gradient(network, parts.formulation, batch, workspace.experiment.training, processes)
     if processes.is_first:
         torch.save({name: weight.grad for name, weight in parts.network.named_parameters()}, path)
 
 
-def gradient(lab, number: int, micro_batch: int | None = None) -> dict[str, torch.Tensor]:
-    path, port = lab.folder / f"gradient-{number}-{micro_batch}.pt", free_port()
+def gradient(lab, number: int, *settings: str) -> dict[str, torch.Tensor]:
+    path, port = lab.folder / f"gradient-{number}-{len(settings)}.pt", free_port()
     data = str(lab.overrides[0].partition("=")[2] if lab.overrides else lab.folder / "data")
     ranks = [
         SERVER.Process(
             target=compute_gradient,
-            args=(str(lab.folder), data, str(path), torchrun_environment(rank, number, port), micro_batch),
+            args=(str(lab.folder), data, str(path), torchrun_environment(rank, number, port), settings),
         )
         for rank in range(number)
     ]
@@ -136,10 +137,18 @@ def whole_gradient(prepared) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("number", "micro_batch"), [(2, None), (3, None), (1, 7), (2, 6)], ids=["two", "three", "pieces", "two_in_pieces"]
+    ("number", "settings"),
+    [
+        (2, ()),
+        (3, ()),
+        (1, ("micro_batch=7",)),
+        (2, ("micro_batch=6",)),
+        (2, ("bucket_mb=0.001",)),
+        (2, ("static_graph=true", "bucket_mb=100")),
+    ],
 )
-def test_gradient_of_a_global_batch_of_40_does_not_depend_on_its_split(number, micro_batch, lab, whole_gradient):
-    split = gradient(lab, number, micro_batch)
+def test_gradient_of_a_global_batch_of_40_does_not_depend_on_its_split(number, settings, lab, whole_gradient):
+    split = gradient(lab, number, *settings)
     for name, expected in whole_gradient.items():
         assert expected.abs().max() > 0, name
         difference = (split[name] - expected).abs().max() / expected.abs().max()

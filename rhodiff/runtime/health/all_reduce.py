@@ -20,8 +20,10 @@ __all__ = ["SIZES", "BackendTimes", "SizeTime", "all_reduce_result", "measure_al
 SIZES = (1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000, 4_000_000, 16_000_000, 64_000_000)
 """Bytes."""
 PERIOD = 7
-REPEATS, BYTES_A_SIZE = 20, 256_000_000
-"""Most repeats of a size, and about what is sent in them."""
+MOST, FEWEST = 20, 3
+"""Repeats of a size."""
+SIZE_S, BACKEND_S = 1.0, 30.0
+"""Time for the repeats of a size, and time after which no larger size is begun."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class BackendTimes:
         num_processes: how many took part.
         first_s: seconds of the first all-reduce, in which connections are made.
         wrong: sizes whose sums were wrong; None: it did not come that far.
-        times: sizes, ascending.
+        times: sizes, ascending, as far as the time sufficed.
         error: why it did not work; empty: it did.
     """
 
@@ -80,8 +82,13 @@ def measure_all_reduce(processes: Processes, backend: str, sizes: tuple[int, ...
         sizes: bytes, multiples of four.
     """
     found = BackendTimes(backend, processes.device.type, processes.place.world_size, processes.first_all_reduce_s)
-    wrong = tuple(size for size in sizes if not sums_are_right(processes, size))
-    return replace(found, wrong=wrong, times=tuple(_time_size(processes, size) for size in sizes))
+    began, wrong, times = time.perf_counter(), list[int](), list[SizeTime]()
+    for size in sizes:
+        if _slowest(processes, time.perf_counter() - began) > BACKEND_S:
+            break
+        wrong += [] if sums_are_right(processes, size) else [size]
+        times.append(_time_size(processes, size))
+    return replace(found, wrong=tuple(wrong), times=tuple(times))
 
 
 def sums_are_right(processes: Processes, size_bytes: int) -> bool:
@@ -99,12 +106,18 @@ def sums_are_right(processes: Processes, size_bytes: int) -> bool:
 
 def _time_size(processes: Processes, size_bytes: int) -> SizeTime:
     buffer = torch.zeros(size_bytes // 4, dtype=torch.float32, device=processes.device)
-    repeats = max(3, min(REPEATS, BYTES_A_SIZE // size_bytes))
-    for _ in range(2):
-        _timed_sum(processes, buffer)
+    _timed_sum(processes, buffer)
+    once_s = _slowest(processes, _timed_sum(processes, buffer))
+    repeats = max(FEWEST, min(MOST, int(SIZE_S / once_s)))
     seconds = median(_timed_sum(processes, buffer) for _ in range(repeats))
-    slowest = [seconds if rank == processes.place.rank else 0.0 for rank in range(processes.place.world_size)]
-    return SizeTime(size_bytes, repeats, float(processes.sum(torch.tensor(slowest)).max()))
+    return SizeTime(size_bytes, repeats, _slowest(processes, seconds))
+
+
+def _slowest(processes: Processes, seconds: float) -> float:
+    """The longest time of all processes, the same number on all of them."""
+    place = processes.place
+    own = [seconds if rank == place.rank else 0.0 for rank in range(place.world_size)]
+    return float(processes.sum(torch.tensor(own)).max())
 
 
 def _timed_sum(processes: Processes, buffer: torch.Tensor) -> float:

@@ -29,6 +29,7 @@ __all__ = ["Meeting", "hold_meeting", "merge_nodes", "results_of", "try_backends
 
 TITLE = "nodes together"
 CLOCKS_S = 30.0
+SILENT = "it did not end: it hangs, or is slower than the job is long (see the log of the job)"
 
 
 @dataclass(frozen=True)
@@ -184,12 +185,13 @@ def try_backends(
         runtime: what the experiment asks for.
         place: this process's place.
         environment: usually ``os.environ``; what the backends are to be told is set there.
-        tell: called after each: a backend that hangs must not take what is known with it.
+        tell: called before and after each: a backend that hangs must not take what is known with it.
     """
     found = [meeting.times]
     tell(found)
     others = [pair for pair in meeting.backends if pair[0] != "gloo"]
     for number, (name, device) in enumerate(others, start=1):
+        tell([*found, BackendTimes(name, device, place.world_size, error=SILENT)])
         found.append(_try_backend(name, device, runtime, _moved(place, number), environment))
         tell(found)
     return found

@@ -48,3 +48,17 @@ def test_options_that_do_not_fit_are_refused(call, folder, words, message):
     assert ended.code == 2
     assert message in ended.err
     assert not list(folder.glob("*.png"))
+
+
+def test_scaling_is_told_as_a_table_and_as_json(call, folder):
+    words = ("bench", "scaling", "--nodes", "1,2", "--repeats", "1", "--set", "model.width=8", "--set")
+    words = (*words, "model.multipliers=[1, 2]", "--set", "training.batch_size=2", "--set", "runtime.threads=1")
+    assert "is not prepared" in call(*words).err
+    call("run", "prepare", "-q")
+    value = call(*words, "--json").value
+    assert [row["share"] for row in value["rows"]] == [2, 1]
+    assert value["gradient_mb"] == pytest.approx(4 * value["parameters"] / 2**20)
+    shown = call(*words)
+    assert "efficiency" in shown.out
+    assert f"{value['parameters'] / 1e6:.3g} million parameters" in shown.out
+    assert "0 is not positive" in call(*words, "--nodes", "0,1").err

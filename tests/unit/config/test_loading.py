@@ -93,6 +93,8 @@ def test_numbers_in_exponent_form_are_numbers(load):
             "evaluation:",
             ["removes the scale of each field"],
         ),
+        (SMALL + "training: {static_graph: true, micro_batch: 2}\n", "training:", ["does not go with micro_batch"]),
+        (SMALL + "training: {bucket_mb: 0}\n", "training.bucket_mb:", ["0"]),
         (SMALL + "evaluation: {space: logarithmic}\n", "evaluation.space:", ["physical"]),
         (
             "name: a\ndata: {source: {kind: harmonics}, split: {train: 0.8, validation: 0.2, test: 0}}\n",
