@@ -12,6 +12,7 @@ from rhodiff import __version__
 from rhodiff.cli.bench import app as bench_app
 from rhodiff.cli.cancel import cancel
 from rhodiff.cli.console import Console
+from rhodiff.cli.container import app as container_app
 from rhodiff.cli.cost import cost
 from rhodiff.cli.data import app as data_app
 from rhodiff.cli.doctor import doctor
@@ -50,6 +51,7 @@ app.command("doctor")(doctor)
 app.command("selftest")(selftest)
 app.add_typer(data_app, name="data")
 app.add_typer(site_app, name="site")
+app.add_typer(container_app, name="container")
 app.add_typer(bench_app, name="bench")
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from rhodiff.config.containers import ContainerSettings
 from rhodiff.config.section import Section
 
 __all__ = ["Jobs", "StageResources"]
@@ -70,6 +71,8 @@ class Jobs(Section):
 
     site: str | None = None
     """Name or file of the site profile; None: $RHODIFF_SITE, else ``generic``."""
+    container: ContainerSettings = ContainerSettings()
+    """The container that the stages of jobs run in; without an image they run in the environment of ``submit``."""
     prepare: StageResources = StageResources()
     """Preparing data."""
     train: StageResources = StageResources()

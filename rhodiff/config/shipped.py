@@ -8,8 +8,8 @@ from rhodiff.errors import ConfigError
 
 __all__ = ["SHIPPED_KINDS", "read_shipped", "shipped_folder", "shipped_names"]
 
-SHIPPED_KINDS = ("configs", "workflows", "slurm")
-"""What there is: experiments, workflows, and site profiles."""
+SHIPPED_KINDS = ("configs", "workflows", "slurm", "containers")
+"""What there is: experiments, workflows, site profiles, and container definitions."""
 
 
 def shipped_folder(kind: str) -> Traversable:

@@ -11,6 +11,7 @@ from pathlib import Path
 from rhodiff.errors import RhodiffError
 from rhodiff.jobs.attempts import LOST, Attempt, read_attempts, write_end, write_start
 from rhodiff.jobs.child_process import ChildProcess
+from rhodiff.jobs.container_entry import enter_container
 from rhodiff.jobs.launch import ElementStart, candidate_ports, child_environment, launch_command, num_processes
 from rhodiff.jobs.progress_files import fingerprint
 from rhodiff.jobs.submission_plan import SubmissionPlan
@@ -89,8 +90,12 @@ class ElementAttempt:
         start = ElementStart(
             str(self._folder.heartbeat(self.element)), f"{plan.cluster}/{plan.token}/{self.element}", address
         )
-        words = launch_command(plan, plan.element_command(self.element))
+        command = plan.element_command(self.element)
         variables = child_environment(plan, job, start, environment)
+        if plan.container is not None:
+            code = None if plan.code is None else str(self._folder.path.parent / plan.code)
+            command, variables = enter_container(plan.container, command, variables, plan.folder, code, self._log)
+        words = launch_command(plan, command)
         prefix = f"[{self.element}] " if plan.side_by_side > 1 else ""
         try:
             return ChildProcess(

@@ -17,7 +17,7 @@ from rhodiff.jobs.packing import Packing, PackingWishes, QueueRoom, pack_element
 from rhodiff.jobs.site_variables import proposals_of
 from rhodiff.jobs.sites import SiteProfile
 from rhodiff.jobs.stage_resources import FANNED_OUT, allocate, is_shared, refuse_parts_of_shared
-from rhodiff.jobs.submission_plan import Allocation, BodyRules, Dependency, Launch, SubmissionPlan
+from rhodiff.jobs.submission_plan import Allocation, BodyRules, Container, Dependency, Launch, SubmissionPlan
 from rhodiff.runtime.contract import write_site_proposals
 from rhodiff.store.layout import RunFolder
 
@@ -83,6 +83,7 @@ class Work:
         progress_globs: files that show progress of a stage whose heartbeat does not; empty: the heartbeat says.
         is_trial: ten steps to measure a training.
         options: more words for ``rhodiff-hpc run STAGE``.
+        container: what the processes run in; None: the environment of this process.
     """
 
     stage: str
@@ -97,6 +98,7 @@ class Work:
     progress_globs: tuple[str, ...] = ()
     is_trial: bool = False
     options: tuple[str, ...] = ()
+    container: Container | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,7 @@ def plan_submission(work: Work, resources: StageResources, target: Target, stamp
         environment={n: v.value for n, v in target.profile.environment.items()} if target.kind == "slurm" else {},
         site_variables=_site_variables(target),
         code=stamp.code,
+        container=work.container,
         after=work.after,
         is_trial=work.is_trial,
     )

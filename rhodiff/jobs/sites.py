@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from rhodiff.config.containers import ContainerSettings
 from rhodiff.config.resources import StageResources
 from rhodiff.config.section import Section
 
@@ -80,6 +81,8 @@ class SiteProfile(Section):
     """Shell lines before the job's body: modules, the site's environment."""
     environment: dict[str, SiteVariable] = Field(default_factory=dict)
     """Variables of jobs."""
+    container: ContainerSettings = ContainerSettings()
+    """The container that the stages of jobs run in; without an image, here or in the experiment, none."""
     charge: Charge | None = None
     """What a node-hour costs."""
     limits: SiteLimits = SiteLimits()

@@ -17,6 +17,7 @@ from rhodiff.config.loading import dump_experiment, read_yaml
 from rhodiff.config.resources import StageResources
 from rhodiff.errors import ConfigError, DataError, EnvironmentLacksError, RunBusyError, SubmissionRefusedError
 from rhodiff.jobs.checks import check_allocation
+from rhodiff.jobs.container_choice import PYTHON_INSIDE, choose_container, doubts_about, read_labels
 from rhodiff.jobs.element_state import ElementState
 from rhodiff.jobs.handover import submit_pieces
 from rhodiff.jobs.launch import num_processes
@@ -129,6 +130,7 @@ class _StageSubmission:
         self.resources = resources_of_request(workspace, request, target.profile)
         self.tasks = find_tasks(workspace, self.stage)
         self.num_parts = num_parts_of(self.stage, self.resources, self.tasks.total)
+        self.container = choose_container(workspace, target.profile.container)
 
     def settle(self, *, dry_run: bool) -> StageOutcome:
         """Find what is missing, and submit it unless on a dry run."""
@@ -204,7 +206,7 @@ class _StageSubmission:
         """Compile here what nodes may have no compiler for; on nodes with devices torch has it inside."""
         runtime = self.workspace.experiment.runtime
         on_devices = runtime.device == "xpu" or (runtime.device == "auto" and self.target.profile.devices_per_node)
-        if self.stage == "train" and runtime.backend == "oneccl" and not on_devices:
+        if self.stage == "train" and runtime.backend == "oneccl" and not on_devices and self.container is None:
             prepare_backend()
 
     def _inputs_under_way(self) -> tuple[Dependency, ...]:
@@ -229,10 +231,15 @@ class _StageSubmission:
         facts = self.target.facts
         self._refuse_without_mpi(planned.plan)
         warnings = [] if facts is None else check_allocation(planned.plan.allocation, facts)
+        if self.container is not None:
+            needs_mpi = self.stage == "evaluate" and planned.plan.launch.kind != "none"
+            warnings += doubts_about(self.container, read_labels(self.container.image), needs_mpi=needs_mpi)
         return replace(planned, warnings=(*planned.warnings, *warnings, *_wrong_site(self.target)))
 
     def _refuse_without_mpi(self, plan: SubmissionPlan) -> None:
         """The processes of an evaluation meet over MPI, which their interpreter must have."""
+        if self.container is not None:
+            return  # its image has an MPI of its own
         if self.stage == "evaluate" and plan.launch.kind != "none" and find_spec("mpi4py") is None:
             raise EnvironmentLacksError(
                 f"an evaluation by {num_processes(plan)} processes needs MPI, and {sys.executable} lacks mpi4py: pip "
@@ -249,13 +256,14 @@ class _StageSubmission:
             folder=self.workspace.folder.absolute(),
             num_parts=self.num_parts,
             elements=elements,
-            python=sys.executable,
+            python=sys.executable if self.container is None else PYTHON_INSIDE,
             on_devices=self.workspace.experiment.runtime.device != "cpu",
             after=after,
             iterations=self.workspace.experiment.training.iterations,
             progress_globs=self.workspace.source.progress_globs if self.stage == "prepare" else (),
             is_trial=self.request.is_trial,
             options=self.request.options,
+            container=self.container,
         )
         stamp = Stamp(
             token=new_token(),

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from rhodiff.errors import DataError
 
-__all__ = ["Allocation", "BodyRules", "Dependency", "Launch", "Piece", "SubmissionPlan", "read_plan"]
+__all__ = ["Allocation", "BodyRules", "Container", "Dependency", "Launch", "Piece", "SubmissionPlan", "read_plan"]
 
 SCHEMA_VERSION = 1
 
@@ -70,6 +70,27 @@ class Launch:
 
     kind: Literal["none", "srun", "mpiexec", "ibrun"] = "none"
     mpi: str | None = None
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Container:
+    """The image that the processes of an element run in; the body stays outside.
+
+    Attributes:
+        image: absolute path of the image.
+        sha256: of the image when it was submitted.
+        size: bytes of the image then.
+        modified_ns: time of its last change then: as long as size and time are the same, it is not read again.
+        binds: folders to bind, ``outside[:inside[:ro]]``.
+        options: more words for ``apptainer exec``.
+    """
+
+    image: str
+    sha256: str
+    size: int
+    modified_ns: int
+    binds: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
 
@@ -166,6 +187,7 @@ class SubmissionPlan:
         environment: variables for the body and all below it.
         site_variables: the same with the profile's reasons, as processes are told them; empty: there are none.
         code: file name of the pinned package, beside the submission's folder.
+        container: what the processes of an element run in; None: the environment of the body.
         after: other submissions that this one waits for.
         is_trial: ten steps to measure a training (``submit train --test``).
     """
@@ -194,6 +216,7 @@ class SubmissionPlan:
     environment: Mapping[str, str] = field(default_factory=dict)
     site_variables: str = ""
     code: str | None = None
+    container: Container | None = None
     after: tuple[Dependency, ...] = ()
     is_trial: bool = False
 
@@ -229,6 +252,8 @@ class SubmissionPlan:
         values["allocation"] = Allocation(**_with_tuples(values["allocation"]))
         values["launch"] = Launch(**_with_tuples(values["launch"]))
         values["rules"] = BodyRules(**_with_tuples(values["rules"]))
+        container = values.get("container")
+        values["container"] = None if container is None else Container(**_with_tuples(container))
         values["pieces"] = tuple(Piece(**_with_tuples(piece)) for piece in values["pieces"])
         values["after"] = tuple(Dependency(**dependency) for dependency in values["after"])
         return cls(**_with_tuples(values))

@@ -1,9 +1,10 @@
-"""What a result was computed with: versions, host, git state, command."""
+"""What a result was computed with: versions, host, container, git state, command."""
 
 import os
 import platform
 import socket
 import sys
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 
 from rhodiff import __version__
 from rhodiff.runtime.code_state import describe_code
+from rhodiff.runtime.containers import read_container_record
 from rhodiff.store.journal import utc_now
 
 __all__ = ["describe_environment"]
@@ -33,6 +35,7 @@ PACKAGES = (
 def describe_environment() -> dict[str, Any]:
     """Versions, host, device, git state of the checkout and the command, as JSON values."""
     accelerator = torch.accelerator.current_accelerator(check_available=True)
+    container = read_container_record(os.environ)
     return {
         "time": utc_now(),
         "rhodiff": __version__,
@@ -41,6 +44,7 @@ def describe_environment() -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES if _version(name)},
         "host": socket.gethostname(),
         "platform": platform.platform(),
+        "container": None if container is None else asdict(container),
         "processor": _processor(),
         "cpus": len(os.sched_getaffinity(0)),
         "accelerator": str(accelerator) if accelerator is not None else "none",

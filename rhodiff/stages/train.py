@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from rhodiff.errors import DataError, EnvironmentLacksError
 from rhodiff.fields.transforms import Transform
 from rhodiff.models.build import build_model, count_parameters
 from rhodiff.models.conditioning import ConditioningTable
+from rhodiff.runtime.containers import read_container_record
 from rhodiff.runtime.devices import configure_torch, peak_memory_gb
 from rhodiff.runtime.ipex import optimise_for_training
 from rhodiff.runtime.launcher_variables import LINEAGE
@@ -116,7 +117,13 @@ def _record_preparation(workspace: Workspace, prepared: Preparation, processes: 
     for decision in prepared.resolution.decisions:
         if decision.what == "backend":
             workspace.observer.note(str(decision))
-    workspace.journal.write("prepared", first_all_reduce_s=processes.first_all_reduce_s, **prepared.to_record())
+    container = read_container_record(os.environ)
+    workspace.journal.write(
+        "prepared",
+        first_all_reduce_s=processes.first_all_reduce_s,
+        container=None if container is None else asdict(container),
+        **prepared.to_record(),
+    )
 
 
 @contextmanager
