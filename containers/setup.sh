@@ -1,7 +1,7 @@
 #!/bin/sh
 # What is inside rhodiff's images: runs as root in the image's own root folder, by a definition's %post or by chroot.
 #
-#   setup.sh FOLDER [--torch-index URL] [--device-packages "NAME ..."]
+#   setup.sh FOLDER [--torch-index URL] [--device xpu]
 #
 # FOLDER holds what 'rhodiff-hpc container build' put there: requirements.txt (with pins), rhodiff.zip (the package),
 # and wheels/ where everything is to come from there and nothing from an index.
@@ -13,7 +13,13 @@ device_packages=
 while [ $# -gt 0 ]; do
   case $1 in
     --torch-index) torch_index=$2 ;;
-    --device-packages) device_packages=$2 ;;
+    --device)
+      [ "$2" = xpu ] || {
+        echo "setup.sh: --device is xpu, or left out for CPUs; got $2" >&2
+        exit 2
+      }
+      device_packages="libze1 libze-intel-gpu1 intel-opencl-icd" # the driver's user-space part
+      ;;
     *)
       echo "setup.sh: unknown option $1" >&2
       exit 2

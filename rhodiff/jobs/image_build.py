@@ -200,12 +200,13 @@ def _definition(request: BuildRequest, work: Path, labels: Mapping[str, str]) ->
         return packing_definition(text, request.root.resolve(), labels), []
     written = "".join(f"    {name} {value}\n" for name, value in labels.items())
     options = " ".join(_setup_options(request))
-    arguments = ["--build-arg", f"folder={work / 'build'}", "--build-arg", f"torch_options={options}"]
+    arguments = ["--build-arg", f"folder={work / 'build'}", "--build-arg", f"options={options}"]
     return f"{text}\n%labels\n{written}", arguments
 
 
 def _setup_options(request: BuildRequest) -> list[str]:
-    return [] if request.torch_index is None else ["--torch-index", request.torch_index]
+    index = [] if request.torch_index is None else ["--torch-index", request.torch_index]
+    return index if request.kind == "cpu" else [*index, "--device", request.kind]
 
 
 def _fill(folder: Path, request: BuildRequest) -> None:
