@@ -65,7 +65,7 @@ class Sampling(Section):
     """Exponents of the averaged weights, one or a list, put together from all checkpoints up to the sampled one,
     where the training kept two averages; None: as trained, the first of two. The ranking of several against the
     ``validation`` split (``evaluation.reference``) tells which to take."""
-    constraints: Constraints = Constraints()
+    constraints: Annotated[Constraints, Neutral] = Constraints()
     """Positivity and total mass of the generated fields."""
     trajectory: Annotated[int, Field(ge=0)] = 0
     """Intermediate denoised estimates kept with each sample, evenly over the evaluations; 0: none."""

@@ -14,6 +14,7 @@ from rhodiff.jobs.sites import SiteProfile
 from rhodiff.jobs.slurm_health import slurm_checks
 from rhodiff.runtime.contract import SITE_VARIABLES, write_site_proposals
 from rhodiff.runtime.health.checks import Check, Result, Section, run_checks
+from rhodiff.runtime.health.engine import engine_checks
 from rhodiff.runtime.health.folders import folder_checks
 from rhodiff.runtime.health.machine import machine_checks
 from rhodiff.runtime.health.mpi import compare_world, mpi_checks
@@ -44,6 +45,7 @@ DEMANDABLE = (
     "training",
     "compiler",
     "mpi",
+    "apptainer",
     "slurm",
     "account",
     "accounting",
@@ -118,6 +120,7 @@ def all_checks(patient: Patient, environment: Mapping[str, str]) -> list[Check]:
         *software_checks(environment),
         *_collectives(patient, profile, environment),
         *mpi_checks(),
+        *engine_checks(),
         *slurm_checks(patient.site_name, profile, environment),
         Check("Slurm", "site", lambda: results),
         *folder_checks(patient.folder),
@@ -131,6 +134,7 @@ def node_checks(patient: Patient, environment: Mapping[str, str]) -> list[Check]
     return [
         *software_checks(environment),
         *_collectives(patient, profile, environment),
+        *engine_checks(),
         *folder_checks(patient.folder),
         *machine_checks(environment),
     ]
