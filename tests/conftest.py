@@ -21,6 +21,7 @@ SHARING = ("slurm", "mpi", "oneccl")
 """Folders whose tests share something costly that is made once."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share fixtures go to one worker, and the longest group begins first."""
     for item in items:
