@@ -8,8 +8,6 @@ FIDELITY ?= fidelity-run
 PEERS ?= .venv-peers
 # the tests look here for environments of programs that they compare with
 ORACLES := .venv-oracles
-# processes that run the tests: one of them is busy with those on the Slurm cluster
-WORKERS ?= 2
 # oneCCL with Intel MPI, over $(VENV): mpich, which other tests use, does not go into one environment with it
 ONECCL := .venv-oneccl
 # torch is pinned where a machine without accelerator would otherwise fetch gigabytes of GPU libraries
@@ -35,7 +33,7 @@ test: $(VENV)/.installed-test
 	tests/system_packages.sh
 	tests/oracles/setup_quantimpy.sh $(ORACLES)/quantimpy >/dev/null || true  # its test says why not
 	tests/oneccl/setup_environment.sh $(ONECCL) $(BIN)/python >/dev/null || true  # its tests say why not
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	tests/run.sh $(BIN)/python
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

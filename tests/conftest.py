@@ -8,37 +8,12 @@ for name in [n for n in os.environ if n.startswith("SLURM_") or n in {"RANK", "W
     del os.environ[name]  # else the tests of a job would take themselves for one of its processes
 
 import subprocess
-from pathlib import Path
 
 import pytest
 import torch
 
 from rhodiff.config.loading import parse_experiment
 from rhodiff.stages.workspace import Workspace
-
-TESTS = Path(__file__).resolve().parent
-SHARING = ("slurm", "mpi", "oneccl")
-"""Folders whose tests share something costly that is made once."""
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share fixtures go to one worker, and the longest group begins first."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: not _uses_cluster(item))
-
-
-def _group(item: pytest.Item) -> str:
-    if _uses_cluster(item):
-        return "slurm"
-    folder, *_ = item.path.relative_to(TESTS).parts
-    return folder if folder in SHARING else str(item.path)
-
-
-def _uses_cluster(item: pytest.Item) -> bool:
-    return "cluster" in getattr(item, "fixturenames", ())
 
 
 class Recorder:

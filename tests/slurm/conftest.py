@@ -1,6 +1,5 @@
 """One real Slurm cluster for all tests of this folder, brought up once, and whole again before each of them."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,8 @@ HERE = Path(__file__).resolve().parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without several workers these tests come last: they take longest, and the cluster is up only while they run."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        items.sort(key=lambda item: HERE in item.path.parents)
+    """These tests come last: they take longest, and the cluster is up only while they run."""
+    items.sort(key=lambda item: HERE in item.path.parents)
 
 
 @pytest.fixture(scope="session")
