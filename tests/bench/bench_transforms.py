@@ -2,8 +2,8 @@
 
     python tests/bench/bench_transforms.py FOLDER [--fields cosmic_web dust] [--iterations 600] [--only NAME ...]
 
-One small network (width 32, Wiener skip for the cosmic web, which is periodic) is trained for as many iterations with
-each transform, on the data of the shipped experiments ``cosmic_web_32`` and ``demo`` (dust), and sampled; generated
+One small network (width 32, otherwise as the experiment's, with its noise levels) is trained for as many iterations
+with each transform, on the data of the shipped experiments ``cosmic_web_32`` and ``demo`` (dust), and sampled; generated
 fields are brought back to physical units and compared there with the test split: mean and worst |dP/P| over the bins
 up to the Nyquist frequency, W1 and the 99.9 % quantile in standard deviations of a pixel, the ratios of standard
 deviation and skewness, and the share of values below the smallest of the training split. The row "training fields" is
@@ -63,7 +63,7 @@ def experiment(kind: str, name: str, chain: list[dict[str, Any]], iterations: in
         "data": base["data"],
         "fields": {**base["fields"], "transform": chain},
         "model": {**base["model"], "width": 32},
-        "diffusion": {"kind": "wiener" if kind == "cosmic_web" else "edm"},
+        "diffusion": base.get("diffusion", {"kind": "edm"}),
         "training": {
             **base["training"],
             "iterations": iterations,
