@@ -4,10 +4,10 @@
 
 One small network (width 32, otherwise as the experiment's, with its noise levels) is trained for as many iterations
 with each transform, on the data of the shipped experiments ``cosmic_web_32`` and ``demo`` (dust), and sampled;
-generated fields are brought back to physical units and compared there with the test split: mean and worst |dP/P| over the bins
-up to the Nyquist frequency, W1 and the 99.9 % quantile in standard deviations of a pixel, the ratios of standard
-deviation and skewness, and the share of values below the smallest of the training split. The row "training fields" is
-the floor: as many fields of the training split. One thread; an aborted run goes on where it was.
+generated fields are brought back to physical units and compared there with the test split: mean and worst |dP/P| over
+the bins up to the Nyquist frequency, W1 and the 99.9 % quantile in standard deviations of a pixel, the ratios of
+standard deviation and skewness, and the share of values below the smallest of the training split. The row "training
+fields" is the floor: as many fields of the training split. One thread; an aborted run goes on where it was.
 """
 
 import argparse
