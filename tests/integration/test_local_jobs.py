@@ -149,6 +149,7 @@ def test_a_killed_supervisor_takes_its_jobs_along_and_is_told(local):
 def test_everything_killed_at_once_is_told_too(local):
     jobs = local(SAVES_WHEN_TOLD).submit()
     jobs.wait_for_line(0, "begun")
+    wait_until(lambda: jobs.states == ["running"])  # the supervisor has written down what it started
     supervisor = int(jobs.job_id.partition("-")[0])
     os.kill(supervisor, signal.SIGSTOP)
     signal_processes(processes_of(jobs.job_id), signal.SIGKILL)
