@@ -14,7 +14,7 @@ from local_submissions import LocalSubmission, wait_until
 from rhodiff.errors import SubmissionRefusedError
 from rhodiff.jobs.cancelling import cancel_submissions, plan_cancellation
 from rhodiff.jobs.local import LocalScheduler
-from rhodiff.jobs.local_processes import Machine, processes_of, signal_processes
+from rhodiff.jobs.local_processes import Machine, processes_of, signal_processes, start_ticks
 from rhodiff.jobs.local_record import read_piece_state
 from rhodiff.jobs.scheduler import KnownJob
 from rhodiff.jobs.scheduling import scheduler_for
@@ -149,12 +149,11 @@ def test_a_killed_supervisor_takes_its_jobs_along_and_is_told(local):
 def test_everything_killed_at_once_is_told_too(local):
     jobs = local(SAVES_WHEN_TOLD).submit()
     jobs.wait_for_line(0, "begun")
-    wait_until(lambda: jobs.states == ["running"])  # the supervisor has written down what it started
     supervisor = int(jobs.job_id.partition("-")[0])
     os.kill(supervisor, signal.SIGSTOP)
     signal_processes(processes_of(jobs.job_id), signal.SIGKILL)
     os.kill(supervisor, signal.SIGKILL)
-    wait_until(lambda: processes_of(jobs.job_id) == [])
+    wait_until(lambda: processes_of(jobs.job_id) == [] and start_ticks(supervisor) is None)
     assert jobs.states == ["failed"]
     assert "the process that supervised it is gone" in jobs.state.elements[0].reason
 
