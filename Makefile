@@ -13,7 +13,7 @@ ONECCL := .venv-oneccl
 # torch is pinned where a machine without accelerator would otherwise fetch gigabytes of GPU libraries
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check bench bench-fidelity soak cluster-up cluster-down docs clean
+.PHONY: demo test test-containers check bench bench-fidelity soak cluster-up cluster-down docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,11 @@ test: $(VENV)/.installed-test
 	tests/oracles/setup_quantimpy.sh $(ORACLES)/quantimpy >/dev/null || true  # its test says why not
 	tests/oneccl/setup_environment.sh $(ONECCL) $(BIN)/python >/dev/null || true  # its tests say why not
 	tests/run.sh $(BIN)/python
+
+# stages inside an Apptainer image on the Slurm cluster; RHODIFF_TEST_IMAGE=FILE takes one that is there
+test-containers: $(VENV)/.installed-test
+	tests/system_packages.sh
+	$(BIN)/python -m pytest tests/slurm/test_containers_on_slurm.py
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
