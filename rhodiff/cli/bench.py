@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Measure what samplers get wrong by themselves, and how a training scales.",
+    help="Measure what samplers get wrong, and how a training scales.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

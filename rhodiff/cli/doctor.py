@@ -79,7 +79,7 @@ def doctor(
     ] = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Look at what a run needs here, and say what to do about each fault.
+    """Look at what a run needs here, with a fix for each fault.
 
     Exit code 0 without a fault, 1 with one, 5 if something demanded is missing.
     """

@@ -35,7 +35,7 @@ def selftest(
     as_json: JsonOutput = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compute, train, resume, sample and sum on this machine's devices, or on its CPUs.
+    """Try the devices of this machine, and write a report to send.
 
     Writes selftest.txt and selftest.json, which can be sent. Exit code 0 without a fault, 1 with one, 5 if something
     demanded is missing.

@@ -96,7 +96,7 @@ def submit(
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
-    """Submit a stage, or 'doctor', to Slurm, or to this machine's processes.
+    """Submit a stage, or 'doctor', to Slurm or to local processes.
 
     The same command again never submits anything twice.
     """

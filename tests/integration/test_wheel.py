@@ -42,8 +42,8 @@ def run(installed, folder, *words):
 
 def test_shipped_files_are_in_the_wheel(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    for kind in ("configs", "workflows", "slurm"):
-        shipped = {f"rhodiff/_shipped/{kind}/{path.name}" for path in (ROOT / kind).glob("*.yaml")}
+    for kind in ("configs", "workflows", "slurm", "containers"):
+        shipped = {f"rhodiff/_shipped/{kind}/{path.name}" for path in (ROOT / kind).glob("*.*")}
         assert shipped
         assert shipped <= names
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "rhodiff").rglob("*.py")}

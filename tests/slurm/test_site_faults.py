@@ -240,7 +240,7 @@ def test_a_training_goes_on_with_fewer_nodes_and_in_a_folder_that_was_moved(user
 @pytest.mark.slow
 def test_a_job_keeps_to_the_code_and_settings_of_its_submission(user, tmp_path):
     checkout, package = Path(rhodiff.__file__).parents[1], tmp_path / "code" / "rhodiff"
-    for name in ("rhodiff", "configs", "workflows", "slurm"):
+    for name in ("rhodiff", "configs", "workflows", "slurm", "containers"):
         shutil.copytree(checkout / name, package.parent / name, ignore=shutil.ignore_patterns("__pycache__"))
     user.types("run", "prepare")
     blocker = user.cluster.sbatch("sleep 600", "-N4", "--exclusive")

@@ -51,9 +51,8 @@ def test_names_with_brackets_and_spaces_do_not_disturb(start, tmp_path):
 def test_all_that_a_job_started_is_found_in_whatever_session(start):
     first = start("setsid sleep 61 & sleep 62", **{JOB_ID: "77-88", JOB_INDEX: "1"})
     other = start("sleep 63", **{JOB_ID: "77-88", JOB_INDEX: "11"})
-    wait_until(lambda: len(processes_of("77-88", 1)) == 3)
+    wait_until(lambda: len(processes_of("77-88", 1)) == 3 and processes_of("77-88", 11) == [other.pid])
     assert first.pid in processes_of("77-88", 1)
-    assert processes_of("77-88", 11) == [other.pid]
     assert len(processes_of("77-88")) == 4
     assert processes_of("77-8") == []
     for pid in processes_of("77-88"):
