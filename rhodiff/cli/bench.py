@@ -189,7 +189,8 @@ def scaling(
 ) -> None:
     """Predict how the training of an experiment scales: its step is measured here, its communication computed.
 
-    Run it on the device of the training. ``submit doctor --nodes 2`` measures latency and bandwidth.
+    Run it on the device of the training. ``submit doctor --nodes 2`` measures all-reduces of two processes by size:
+    half the time of the smallest is the latency, bytes over the time of the largest the bandwidth.
     """
     from rhodiff.config.loading import load_experiment
     from rhodiff.runtime.devices import configure_torch, resolve_device

@@ -1,15 +1,17 @@
 """How the training of an experiment would scale on a network: its own step measured here, the rest predicted."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
+from rhodiff.config.training import Training
 from rhodiff.errors import ConfigError
 from rhodiff.runtime.places import Place
 from rhodiff.runtime.processes import Processes
-from rhodiff.stages.train import build_parts
+from rhodiff.stages.train import TrainingParts, build_parts
 from rhodiff.stages.workspace import Workspace
 from rhodiff.training.scaling import ComputeTimes, LinkSpeed, StepTime, predict_step, put_into_buckets
 from rhodiff.training.state import TrainingState
@@ -101,7 +103,8 @@ def predict_scaling(
             "nodes, or a larger batch"
         )
     shares = {count: -(-settings.batch_size // count) for count in counts}
-    measured = {share: measure_share(workspace, device, share, repeats) for share in sorted(set(shares.values()))}
+    parts = build_parts(workspace, Processes(Place(), device))
+    measured = {one: measure_share(parts, settings, device, one, repeats) for one in sorted(set(shares.values()))}
     link = LinkSpeed(node_link.latency_s, node_link.bandwidth_bytes_s / per_node)
     alone = measured[settings.batch_size].step_s
     rows = []
@@ -122,18 +125,17 @@ def predict_scaling(
     )
 
 
-def measure_share(workspace: Workspace, device: torch.device, share: int, repeats: int) -> ComputeTimes:
+def measure_share(
+    parts: TrainingParts, settings: Training, device: torch.device, share: int, repeats: int
+) -> ComputeTimes:
     """Times within a step of one process that has ``share`` fields of the batch.
 
     Args:
-        workspace: the experiment, prepared.
+        parts: of the training; its network stays as it is.
+        settings: the ``training`` section.
         device: where it computes.
         share: number of fields.
         repeats: steps that each time is the median of.
     """
-    processes = Processes(Place(), device)
-    parts = build_parts(workspace, workspace.store, processes)
-    settings = workspace.experiment.training
-    state = TrainingState.begin(parts.network, settings)
-    batch = parts.batches.make(0, range(share))
-    return measure_step(state, parts.formulation, batch, settings, device, repeats)
+    state = TrainingState.begin(deepcopy(parts.network), settings)
+    return measure_step(state, parts.formulation, parts.batches.make(0, range(share)), settings, device, repeats)

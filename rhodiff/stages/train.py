@@ -29,11 +29,10 @@ from rhodiff.runtime.progress import Silent
 from rhodiff.runtime.stopping import listen_for_stop
 from rhodiff.runtime.streams import address
 from rhodiff.sources.source import TRAIN
-from rhodiff.stages.asked_conditions import check_conditions
+from rhodiff.stages.asked_conditions import check_conditions, trained_table
 from rhodiff.stages.sheets import write_sheet
 from rhodiff.stages.training_data import conditions_of, fitted_transform, open_training_reader, training_spectrum
 from rhodiff.stages.workspace import Workspace
-from rhodiff.store.field_store import FieldStore
 from rhodiff.store.files import StorageError
 from rhodiff.store.locks import EXPIRY_S, hold_lock
 from rhodiff.training.batches import BatchSource
@@ -88,7 +87,7 @@ def train(workspace: Workspace, place: Place) -> Checkpoint:
     prepared = prepare_process(runtime, place, os.environ)
     configure_torch(runtime.threads, place.processes_here, deterministic=runtime.deterministic)
     checkpoints = CheckpointFolder(workspace.run_folder.checkpoints)
-    store = workspace.store  # before anything is written, the data must be there
+    _ = workspace.store  # before anything is written, the data must be there
     joined = join_processes(place, prepared.device, prepared.resolution.backend)
     with joined as processes, _training_lock(workspace, processes):
         found = _find_start(workspace, checkpoints, processes)
@@ -100,7 +99,7 @@ def train(workspace: Workspace, place: Place) -> Checkpoint:
         processes.on_first(workspace.record_run)
         processes.on_first(lambda: _record_preparation(workspace, prepared, processes))
         processes.on_first(lambda: fitted_transform(workspace))
-        parts = build_parts(workspace, store, processes)
+        parts = build_parts(workspace, processes)
         state = TrainingState.begin(parts.network, settings)
         if found is not None:
             state.restore(found[1])
@@ -236,21 +235,18 @@ def build_network(workspace: Workspace, table: ConditioningTable) -> nn.Module:
         return build_model(experiment.model, spec, table, fields_shown=experiment.diffusion.fields_shown)
 
 
-def build_parts(workspace: Workspace, store: FieldStore, processes: Processes) -> TrainingParts:
+def build_parts(workspace: Workspace, processes: Processes) -> TrainingParts:
     """Everything that a training starts from.
 
     Args:
-        workspace: the experiment.
-        store: its data set.
+        workspace: the experiment, with prepared data.
         processes: the joined processes, of which this one reads its own batches.
     """
     experiment = workspace.experiment
     transform = fitted_transform(workspace)
     power, std = training_spectrum(workspace, transform)
     spectrum = torch.from_numpy(np.ascontiguousarray(power)).to(processes.device)
-    train_split = store.indices(TRAIN)
-    names = [parameter.name for parameter in store.parameter_info]
-    table = ConditioningTable.fit(experiment.model.conditioning, names, store.parameters[train_split])
+    train_split, table = workspace.store.indices(TRAIN), trained_table(workspace)
     batches = BatchSource(
         reader=open_training_reader(workspace),
         indices=train_split,

@@ -93,7 +93,7 @@ def work(experiment: Path, overrides: list[str], steps: int) -> None:
 def measure(workspace: Workspace, processes: Processes, steps: int) -> dict[str, Any]:
     """The step, the control and the prediction."""
     settings, place = workspace.experiment.training, processes.place
-    parts = build_parts(workspace, workspace.store, processes)
+    parts = build_parts(workspace, processes)
     batch = parts.batches.make(0, processes.share(place.rank, settings.batch_size))
     processes.sum(torch.zeros(1))  # all measure at the same time
     times = measure_step(
@@ -101,7 +101,7 @@ def measure(workspace: Workspace, processes: Processes, steps: int) -> dict[str,
     )
     buckets = put_into_buckets(times, settings.bucket_mb)
     costs = [median_time(reducer(size, processes), steps, processes) for _, size in buckets]
-    state = TrainingState.begin(build_parts(workspace, workspace.store, processes).network, settings)
+    state = TrainingState.begin(build_parts(workspace, processes).network, settings)
     network = share_network(state.network, settings, processes)
 
     def step() -> None:

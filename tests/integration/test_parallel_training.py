@@ -102,7 +102,7 @@ def compute_gradient(
 
 def take_gradient(workspace: Workspace, processes: Processes, path: str) -> None:
     """A function of its own: the wrapped network must be gone before the processes part."""
-    parts, place = build_parts(workspace, workspace.store, processes), processes.place
+    parts, place = build_parts(workspace, processes), processes.place
     generator = torch.Generator().manual_seed(1)
     for weight in parts.network.parameters():  # the last layer starts at zero and would hide all others
         weight.data += 0.1 * torch.randn(weight.shape, generator=generator)

@@ -4,23 +4,15 @@ import csv
 
 import numpy as np
 import pytest
-import torch
+from whole_runs import open_run, run_to_evaluation
 
-from rhodiff.config.loading import apply_overrides, parse_experiment
 from rhodiff.errors import ConfigError
-from rhodiff.runtime.places import Place
-from rhodiff.runtime.progress import Silent
 from rhodiff.sources.harmonics import real_harmonic
 from rhodiff.stages.checks import check_experiment
-from rhodiff.stages.evaluate import evaluate
 from rhodiff.stages.plan import plan_stage
-from rhodiff.stages.prepare import prepare
 from rhodiff.stages.report import write_report
 from rhodiff.stages.report_harmonics import harmonics_section
-from rhodiff.stages.sample import sample_sweep
 from rhodiff.stages.sweep import sweep_cells
-from rhodiff.stages.train import train
-from rhodiff.stages.workspace import Workspace
 from rhodiff.store.field_store import open_fields
 
 SETTINGS = {
@@ -46,20 +38,15 @@ SETTINGS = {
 
 
 def workspace_of(folder, *overrides):
-    return Workspace(parse_experiment(apply_overrides(SETTINGS, overrides), "test"), folder, Silent())
+    return open_run(folder, SETTINGS, *overrides)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A small trained network, sampled four times at each (l, m), with its report."""
     workspace = workspace_of(tmp_path_factory.mktemp("harmonics"))
-    prepare(workspace)
-    train(workspace, Place())
-    sample_sweep(workspace)
-    evaluate(workspace)
-    written = write_report(workspace)
-    torch.set_num_threads(1)
-    return workspace, written
+    run_to_evaluation(workspace)
+    return workspace, write_report(workspace)
 
 
 def test_the_table_is_that_of_the_stored_volumes(run):

@@ -4,24 +4,16 @@ import csv
 
 import numpy as np
 import pytest
-import torch
+from whole_runs import open_run, run_to_evaluation
 
-from rhodiff.config.loading import apply_overrides, parse_experiment
 from rhodiff.errors import ConfigError
-from rhodiff.runtime.places import Place
-from rhodiff.runtime.progress import Silent
 from rhodiff.sources.source import TRAIN
 from rhodiff.stages.checks import check_experiment
-from rhodiff.stages.evaluate import evaluate
 from rhodiff.stages.plan import plan_stage
-from rhodiff.stages.prepare import prepare
 from rhodiff.stages.reference import reference_indices
 from rhodiff.stages.report import write_report
 from rhodiff.stages.report_lines import lines_section
-from rhodiff.stages.sample import sample_sweep
 from rhodiff.stages.sweep import sweep_cells
-from rhodiff.stages.train import train
-from rhodiff.stages.workspace import Workspace
 from rhodiff.statistics.line_set import compare_spectra
 from rhodiff.store.field_store import open_fields
 
@@ -55,21 +47,15 @@ SETTINGS = {
 
 
 def workspace_of(folder, *overrides):
-    settings = apply_overrides(SETTINGS, overrides)
-    return Workspace(parse_experiment(settings, "test"), folder, Silent())
+    return open_run(folder, SETTINGS, *overrides)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A small trained network, sampled at the parameters of the test spectra, with its report."""
     workspace = workspace_of(tmp_path_factory.mktemp("lines"))
-    prepare(workspace)
-    train(workspace, Place())
-    sample_sweep(workspace)
-    evaluate(workspace)
-    written = write_report(workspace)
-    torch.set_num_threads(1)
-    return workspace, written
+    run_to_evaluation(workspace)
+    return workspace, write_report(workspace)
 
 
 def samples_of(workspace):

@@ -6,24 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import torch
+from whole_runs import open_run, run_to_evaluation
 
-from rhodiff.config.loading import apply_overrides, parse_experiment
 from rhodiff.errors import ConfigError
-from rhodiff.runtime.places import Place
-from rhodiff.runtime.progress import Silent
 from rhodiff.sources.source import TRAIN
 from rhodiff.stages.checks import check_experiment
-from rhodiff.stages.evaluate import evaluate
 from rhodiff.stages.plan import plan_stage
-from rhodiff.stages.prepare import prepare
 from rhodiff.stages.reference import reference_indices
 from rhodiff.stages.report import write_report
 from rhodiff.stages.report_files import WrittenReport
 from rhodiff.stages.report_sequence import sequence_section
-from rhodiff.stages.sample import sample_sweep
 from rhodiff.stages.sweep import sweep_cells
-from rhodiff.stages.train import train
 from rhodiff.stages.workspace import Workspace
 from rhodiff.statistics.centres import Centres, find_separations
 from rhodiff.store.field_store import open_fields
@@ -79,7 +72,7 @@ def write_data(folder):
 
 
 def workspace_of(folder, *overrides):
-    return Workspace(parse_experiment(apply_overrides(SETTINGS, overrides), "test"), folder, Silent())
+    return open_run(folder, SETTINGS, *overrides)
 
 
 @dataclass
@@ -94,14 +87,10 @@ class Reported:
 
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory):
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("pairs")
     write_data(folder)
     workspace = workspace_of(folder)
-    prepare(workspace)
-    train(workspace, Place())
-    sample_sweep(workspace)
-    evaluate(workspace)
+    run_to_evaluation(workspace)
     plain = write_report(workspace_of(folder, "report.sequence=null"))
     text = plain.page.read_text()
     return Reported(workspace, plain, text, write_report(workspace))

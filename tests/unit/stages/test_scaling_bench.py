@@ -19,9 +19,11 @@ INSTANT = LinkSpeed(0.0, 1e30)
 
 def test_every_gradient_is_timed_within_the_backward_pass(changed):
     workspace = changed()
-    times = measure_share(workspace, CPU, share=4, repeats=1)
-    network = build_parts(workspace, workspace.store, Processes(Place(), CPU)).network
-    assert sum(times.sizes) == 4 * count_parameters(network)
+    parts = build_parts(workspace, Processes(Place(), CPU))
+    before = [weight.clone() for weight in parts.network.parameters()]
+    times = measure_share(parts, workspace.experiment.training, CPU, share=4, repeats=1)
+    assert all(torch.equal(*pair) for pair in zip(before, parts.network.parameters(), strict=True))
+    assert sum(times.sizes) == 4 * count_parameters(parts.network)
     assert list(times.ready_s) == sorted(times.ready_s)
     assert 0 < times.ready_s[0] < times.ready_s[-1] <= times.backward_s
     assert times.update_s > 0
@@ -29,7 +31,7 @@ def test_every_gradient_is_timed_within_the_backward_pass(changed):
 
 def test_the_last_layers_gradient_comes_first_and_the_stems_last(changed):
     workspace = changed()
-    parts = build_parts(workspace, workspace.store, Processes(Place(), CPU))
+    parts = build_parts(workspace, Processes(Place(), CPU))
     state = TrainingState.begin(parts.network, workspace.experiment.training)
     batch = parts.batches.make(0, range(4))
     times = measure_step(state, parts.formulation, batch, workspace.experiment.training, CPU, repeats=1)
