@@ -1,6 +1,8 @@
 """Collectives over oneCCL give what arithmetic says, for each type, and refuse what they cannot do."""
 
 import os
+import signal
+import time
 import warnings
 from datetime import timedelta
 
@@ -120,7 +122,8 @@ def check_refusals(_rank, size):
     dist.barrier()  # a refusal leaves the group usable
 
 
-def run_together(python, folder, number, check):
+def run_processes(python, folder, number, check):
+    """Their exit codes."""
     port = free_port()
     ranks = [
         SERVER.Process(target=meet, args=(str(python), torchrun_environment(rank, number, port), folder, check))
@@ -130,7 +133,11 @@ def run_together(python, folder, number, check):
         rank.start()
     for rank in ranks:
         rank.join(LIMIT_S)
-    assert [rank.exitcode for rank in ranks] == [0] * number
+    return [rank.exitcode for rank in ranks]
+
+
+def run_together(python, folder, number, check):
+    assert run_processes(python, folder, number, check) == [0] * number
     assert len(list(folder.iterdir())) == number
 
 
@@ -146,3 +153,18 @@ def check_all(rank, size):
 
 def test_three_processes(oneccl_python, tmp_path):
     run_together(oneccl_python, tmp_path, 3, check_all)
+
+
+def check_lost_at_once(rank, _size):
+    """Killed as soon as the processes have met, before its first sign of life."""
+    if rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    with pytest.raises(dist.DistBackendError, match=r"process 1 of 2 .* gave no sign of life"):
+        dist.all_reduce(torch.ones(1))
+    os._exit(0)  # a group that has lost a process cannot part in order
+
+
+def test_a_process_lost_in_the_first_second_is_noticed(oneccl_python, tmp_path):
+    began = time.monotonic()
+    assert run_processes(oneccl_python, tmp_path, 2, check_lost_at_once) == [0, -signal.SIGKILL]
+    assert time.monotonic() - began < 60

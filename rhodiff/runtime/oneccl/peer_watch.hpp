@@ -66,9 +66,10 @@ class Speaker : public std::enable_shared_from_this<Speaker> {
   void run() {
     std::string loss;
     try {
-      for (long count = 0; loss.empty() && !pause(count); ++count) {
+      for (long count = 0; loss.empty(); ++count) {
         write(beat_key(rank_), std::to_string(count));
         loss = rank_ == 0 ? look_at_all() : look_for_news();
+        if (loss.empty() && pause(count)) break;
       }
       if (loss.empty()) write(beat_key(rank_), "left");
     } catch (const std::exception&) {
@@ -91,8 +92,7 @@ class Speaker : public std::enable_shared_from_this<Speaker> {
 
   std::string look_at_all() {
     for (size_t rank = 1; rank < names_.size(); ++rank) {
-      if (!store_->check({beat_key(rank)})) continue;  // it has not begun yet: the rendezvous has its own deadline
-      const auto beat = read(beat_key(rank));
+      const auto beat = store_->check({beat_key(rank)}) ? read(beat_key(rank)) : "";  // none yet: silent as well
       silent_[rank] = beat == last_[rank] ? silent_[rank] + 1 : 0;
       last_[rank] = beat;
       if (silent_[rank] < patience_) continue;
