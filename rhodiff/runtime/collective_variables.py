@@ -48,6 +48,8 @@ def collective_variables(
             "oneCCL's thread stays on a CPU of this process's own; one entry for each process of the node, of which "
             "it reads its own",
         )
+        # Spinning, two processes on each of two nodes took 10 s and more for 4 MB; so, 0.01 s (two cores in all).
+        variables["CCL_YIELD"] = Proposal("sleep", "oneCCL's thread leaves its CPU to others while it waits")
     if providers is not None:
         variables["FI_PROVIDER_PATH"] = Proposal(str(providers), "the providers of the wheels' libfabric")
         variables["I_MPI_ROOT"] = Proposal(

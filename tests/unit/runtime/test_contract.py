@@ -77,6 +77,7 @@ def test_oneccl_is_told_who_is_where_and_each_reason_is_given(backend):
     assert (found["CCL_LOCAL_RANK"].value, found["CCL_LOCAL_SIZE"].value) == ("1", "4")
     assert found["CCL_ATL_TRANSPORT"].value == "ofi"
     assert ("FI_PROVIDER" in found) == (backend == "rho_oneccl")  # a GPU node's fabric is its site's to name
+    assert ("CCL_YIELD" in found) == (backend == "rho_oneccl")  # the training runs on the CPUs, too
     assert "ZE_AFFINITY_MASK" not in {*found, *device_variables()}  # one for each rank can hang
     assert all(proposal.reason for proposal in found.values())
 
