@@ -150,7 +150,7 @@ def _read_profile(patient: Patient) -> tuple[SiteProfile | None, tuple[Result, .
             f"mend or replace it: --site, jobs.site or {SITE_VARIABLE} names it; 'rhodiff-hpc site list' shows others"
         )
         return None, (Result("site", "fault", str(error), fix),)
-    verified = "somebody ran rhodiff there" if profile.verified else "nobody has run rhodiff there yet"
+    verified = "rhodiff has been run with it" if profile.verified else "nobody has run rhodiff with it yet"
     return profile, (Result("site", "ok", f"profile {name} of {profile.updated}: {profile.description}; {verified}"),)
 
 

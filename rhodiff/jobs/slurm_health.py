@@ -49,7 +49,7 @@ def check_slurm(site: str, profile: SiteProfile | None, environment: Mapping[str
     yield _version_result(cluster)
     yield _partition_result(cluster)
     yield _account_result(cluster)
-    yield _accounting_result(cluster)
+    yield _accounting_result(cluster, environment)
     yield _requeue_result(cluster, profile)
     limits = f"arrays of at most {cluster.max_array_size:,} jobs, {cluster.kill_wait_s} s from SIGTERM to SIGKILL"
     yield Result("limits", "ok", limits + _submit_limits(cluster))
@@ -112,8 +112,7 @@ def _partition_result(cluster: Cluster) -> Result:
 
 def _account_result(cluster: Cluster) -> Result:
     if cluster.associations is None:
-        found = "; ".join(cluster.silent) or "accounts are not known"
-        return Result("account", "warning" if cluster.enforces_accounts else "absent", found)
+        return Result("account", "absent", "not known without accounting")
     names = sorted({own.account for own in cluster.associations})
     if not names and cluster.enforces_accounts:
         return Result(
@@ -126,12 +125,15 @@ def _account_result(cluster: Cluster) -> Result:
     return Result("account", "ok" if names else "absent", ", ".join(names) or "the cluster asks for none")
 
 
-def _accounting_result(cluster: Cluster) -> Result:
+def _accounting_result(cluster: Cluster, environment: Mapping[str, str]) -> Result:
     if not cluster.has_accounting:
         found = "there is none: how jobs ended is known from rhodiff's markers, and from squeue for some minutes"
         return Result("accounting", "absent", found)
     if cluster.silent:
-        return Result("accounting", "warning", "; ".join(cluster.silent), "ask again; if it stays so, tell the site")
+        found = "; ".join(cluster.silent)
+        if "SLURM_JOB_ID" in environment:
+            return Result("accounting", "absent", f"{found} from this node, and jobs do without: login nodes ask it")
+        return Result("accounting", "warning", found, "ask again; if it stays so, tell the site")
     return Result("accounting", "ok", f"sacct; enforced: {', '.join(sorted(cluster.enforced)) or 'nothing'}")
 
 

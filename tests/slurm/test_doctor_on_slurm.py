@@ -50,3 +50,14 @@ def test_a_cluster_that_works_has_no_fault_and_one_that_does_not_is_told(cluster
     assert (gone.state, "does not exist" in gone.found) == ("fault", True)
     (without,) = check_slurm("generic", None, {"PATH": str(tmp_path)})
     assert without.state == "absent"
+
+
+def test_accounting_that_is_silent_is_a_warning_where_jobs_are_submitted_and_none_within_a_job(cluster, lab):
+    def states(**more):
+        ended = lab.run("doctor", "--json", environment={"SLURM_CONF": os.environ["SLURM_CONF"], **more})
+        results = [one for section in ended.value["sections"] for one in section["results"]]
+        return {one["name"]: one["state"] for one in results if one["name"] in {"slurm", "account", "accounting"}}
+
+    with cluster.without("slurmdbd"):
+        assert states() == {"slurm": "ok", "account": "absent", "accounting": "warning"}
+        assert states(SLURM_JOB_ID="7") == {"slurm": "ok", "account": "absent", "accounting": "absent"}
