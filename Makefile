@@ -35,7 +35,7 @@ test: $(VENV)/.installed-test
 	tests/oneccl/setup_environment.sh $(ONECCL) $(BIN)/python >/dev/null || true  # its tests say why not
 	tests/run.sh $(BIN)/python
 
-# stages inside an Apptainer image on the Slurm cluster; RHODIFF_TEST_IMAGE=FILE takes one that is there
+# of the tests: stages inside an Apptainer image on the Slurm cluster; RHODIFF_TEST_IMAGE=FILE takes one that is there
 test-containers: $(VENV)/.installed-test
 	tests/system_packages.sh
 	$(BIN)/python -m pytest tests/slurm/test_containers_on_slurm.py

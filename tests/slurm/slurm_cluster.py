@@ -219,15 +219,21 @@ class Cluster:
         if jobs := self.live_jobs():
             self.attempt("scancel", *jobs)
             self.attempt("scancel", "--signal=KILL", *jobs)
-        if "drain" in self.command("sinfo", "-h", "-o", "%T"):
-            self.command("scontrol", "update", f"nodename={','.join(self.nodes)}", "state=resume")
+        self._resume_drained()  # a node that is off and drained would not come up
         if off := [number for number, node in enumerate(self.nodes, 1) if not self._is_alive(node)]:
             self.power_on(*off)
         wait_until(lambda: not self.live_jobs(), "an empty queue")
-        wait_until(lambda: self.idle_nodes() == NUM_NODES, "idle nodes")
+        wait_until(lambda: self._resume_drained() == [] and self.idle_nodes() == NUM_NODES, "idle nodes")
         wait_until(
             lambda: "DBD Agent queue size: 0" in self.command("sdiag"), "accounting that has heard of everything"
         )
+
+    def _resume_drained(self) -> list[str]:
+        """Nodes that Slurm has drained, as where a task could not be ended in time; they are told to go on."""
+        drained = sorted(set(self.command("sinfo", "-h", "-N", "-t", "drain", "-o", "%N").split()))
+        if drained:
+            self.attempt("scontrol", "update", f"nodename={','.join(drained)}", "state=resume")
+        return drained
 
     def _is_alive(self, name: str) -> bool:
         """Whether the process of a daemon or a node is there, and no zombie."""
