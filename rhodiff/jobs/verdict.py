@@ -3,8 +3,9 @@
 Exit codes of our commands: 0 done, 1 to 74 failed, 75 stopped with the state saved, 76 another process was lost. A
 process ended by a signal has 128 + signal (a shell, ``srun``), the bare signal (``mpiexec``), or a negative code
 (seen by its parent). ``srun --kill-on-bad-exit`` ends all processes once the first leaves with another code than 0,
-and then has the greatest code of all: 143 of those that it ended hides that of the one that failed, which is in the
-first line that it prints about a task; and after a request to stop, 143 or 137 beside 75 is the way of the launcher.
+and then has the greatest code of all: 143 of those that it ended hides that of the one that failed, or that stopped
+with the state saved; it is in the first line that it prints about a task. After a request to stop, 143 or 137 beside
+75 is the way of the launcher.
 So is 0: ``srun`` whose step Slurm ends (seen with ``scontrol requeue``) may leave before its processes and forget
 their codes. Whether all was done by then the next attempt finds out, which has nothing to do then.
 """
@@ -78,7 +79,7 @@ class Verdict:
 
 def judge_ending(ending: Ending) -> Verdict:
     """What an ended attempt means."""
-    code, number = ending.exit_code, _signal_of(ending)
+    code, number = ending.exit_code, _signal_of(ending.exit_code, ending.launcher)
     if code == 0 and ending.is_sure_of_success:
         return Verdict("done", "")
     if ending.stall_s is not None:
@@ -87,13 +88,13 @@ def judge_ending(ending: Ending) -> Verdict:
         return Verdict("stopped", ending.stop)
     if code == 0:
         return Verdict("again", "it ended before its work was done: its step was ended by Slurm")
+    first = _first_exit(ending) if number == signal.SIGTERM else None
+    if first is not None:
+        code, number = first, _signal_of(first, ending.launcher)
     if code == StoppedEarly.exit_code:
         return Verdict("stopped", "it stopped early by itself, with its state saved")
     if code == PeerLostError.exit_code:
         return Verdict("again", "the connection to another of its processes was lost", died=True)
-    decided = _first_failure(ending) if number == signal.SIGTERM else None
-    if decided is not None:
-        return Verdict("failed", f"exit code {decided}")
     if number is not None:
         return Verdict("again", f"it was killed by {_name(number)}", died=True)
     if code in NOT_STARTED:
@@ -116,24 +117,20 @@ def speaks_against_node(verdict: Verdict, elapsed_s: float, *, progress: bool, r
     return verdict.died and elapsed_s < rules.early_death_s and not progress
 
 
-def _first_failure(ending: Ending) -> int | None:
-    """Exit code of the process that failed first and had ``srun`` end all others, if it ended by decision."""
+def _first_exit(ending: Ending) -> int | None:
+    """Exit code of the process that left first and had ``srun`` end all others; None: a signal ended it, or unknown."""
     fates = (match for line in ending.last_lines if (match := FATE_OF_TASK.search(line)))
     first = next(fates, None)
-    if first is None or first[1] is None:
-        return None
-    code = int(first[1])
-    return code if code < StoppedEarly.exit_code else None
+    return None if first is None or first[1] is None else int(first[1])
 
 
-def _signal_of(ending: Ending) -> int | None:
-    """Signal that ended an attempt, or None."""
-    code = ending.exit_code
+def _signal_of(code: int, launcher: str) -> int | None:
+    """Signal that ended a process, or None."""
     if code < 0:
         return -code
     if code > 128:
         return code - 128
-    return code if ending.launcher in {"mpiexec", "ibrun"} and code in SIGNALS_OF_MPIEXEC else None
+    return code if launcher in {"mpiexec", "ibrun"} and code in SIGNALS_OF_MPIEXEC else None
 
 
 def _name(number: int) -> str:

@@ -73,14 +73,19 @@ TERMINATED = "srun: error: n1: tasks [0,3]: Terminated"
     [
         ([EXITED.format(5), TERMINATED], Verdict("failed", "exit code 5")),
         ([EXITED.format(2), EXITED.format(76), TERMINATED], Verdict("failed", "exit code 2")),
-        ([EXITED.format(76), TERMINATED], Verdict("again", "it was killed by SIGTERM", died=True)),
-        ([EXITED.format(75), TERMINATED], Verdict("again", "it was killed by SIGTERM", died=True)),
+        (
+            [EXITED.format(76), TERMINATED],
+            Verdict("again", "the connection to another of its processes was lost", died=True),
+        ),
+        ([EXITED.format(75), TERMINATED], Verdict("stopped", "it stopped early by itself, with its state saved")),
+        ([EXITED.format(137), TERMINATED], Verdict("again", "it was killed by SIGKILL (out of memory?)", died=True)),
+        ([EXITED.format(127), TERMINATED], Verdict("failed", "exit code 127: its command was not found")),
         ([KILLED, EXITED.format(1)], Verdict("again", "it was killed by SIGTERM", died=True)),
         ([TERMINATED], Verdict("again", "it was killed by SIGTERM", died=True)),
         (["0: Exited with exit code 5"], Verdict("again", "it was killed by SIGTERM", died=True)),
     ],
 )
-def test_process_that_failed_by_decision_counts_and_not_those_that_srun_then_ended(lines, verdict):
+def test_the_process_that_left_first_counts_and_not_those_that_srun_then_ended(lines, verdict):
     assert judge_ending(Ending(143, "srun", last_lines=lines)) == verdict
 
 
