@@ -118,7 +118,7 @@ def speaks_against_node(verdict: Verdict, elapsed_s: float, *, progress: bool, r
 
 
 def _first_exit(ending: Ending) -> int | None:
-    """Exit code of the process that left first and had ``srun`` end all others; None: a signal ended it, or unknown."""
+    """Exit code of the process that left first and had ``srun`` end the others; None: a signal ended it."""
     fates = (match for line in ending.last_lines if (match := FATE_OF_TASK.search(line)))
     first = next(fates, None)
     return None if first is None or first[1] is None else int(first[1])

@@ -38,6 +38,8 @@ def test_daemons_that_a_test_left_stopped_are_started_again(cluster, daemon):
 def test_drained_nodes_go_on_though_jobs_are_still_ending_on_others(cluster):
     job = cluster.sbatch("trap '' TERM; sleep 60 & wait; sleep 60", "-N3")
     cluster.wait_for_state(job, "RUNNING")
-    cluster.command("scontrol", "update", f"nodename={cluster.nodes[3]},{cluster.nodes[0]}", "state=drain", "reason=x")
+    cluster.command(
+        "scontrol", "update", f"nodename={cluster.nodes[3]},{cluster.nodes[0]}", "state=drain", "reason=x"
+    )
     cluster.reset()
     assert cluster.idle_nodes() == 4
