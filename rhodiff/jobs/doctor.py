@@ -120,7 +120,7 @@ def all_checks(patient: Patient, environment: Mapping[str, str]) -> list[Check]:
         *software_checks(environment),
         *_collectives(patient, profile, environment),
         *mpi_checks(),
-        *engine_checks(),
+        *engine_checks(environment),
         *slurm_checks(patient.site_name, profile, environment),
         Check("Slurm", "site", lambda: results),
         *folder_checks(patient.folder),
@@ -134,7 +134,7 @@ def node_checks(patient: Patient, environment: Mapping[str, str]) -> list[Check]
     return [
         *software_checks(environment),
         *_collectives(patient, profile, environment),
-        *engine_checks(),
+        *engine_checks(environment),
         *folder_checks(patient.folder),
         *machine_checks(environment),
     ]

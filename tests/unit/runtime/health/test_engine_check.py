@@ -5,12 +5,12 @@ import subprocess
 
 import pytest
 
-from rhodiff.runtime.containers import EngineProbe
+from rhodiff.runtime.containers import CONTAINER, EngineProbe
 from rhodiff.runtime.health import engine
 
 
 def test_what_is_said_is_what_is_here():
-    (result,) = engine.check_engine()
+    (result,) = engine.check_engine({})
     path = shutil.which("apptainer")
     if path is None:
         assert result.state == "absent"
@@ -35,7 +35,7 @@ def test_what_is_said_is_what_is_here():
 )
 def test_each_lack_has_its_state_and_its_fix(monkeypatch, probe, state, words):
     monkeypatch.setattr(engine, "probe_engine", lambda: probe)
-    (result,) = engine.check_engine()
+    (result,) = engine.check_engine({})
     assert (result.name, result.state) == ("apptainer", state)
     assert words in result.found
     assert state == "ok" or result.fix == probe.fix
@@ -43,6 +43,22 @@ def test_each_lack_has_its_state_and_its_fix(monkeypatch, probe, state, words):
 
 def test_an_empty_path_has_no_engine(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    (result,) = engine.check_engine()
+    (result,) = engine.check_engine({})
     assert result.state == "absent"
     assert result.fix
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        (
+            {CONTAINER: '{"image": "/i.sif", "sha256": "0123456789abcdef", "engine": "apptainer 1.4"}'},
+            "/i.sif (sha256 0123456789ab, apptainer 1.4)",
+        ),
+        ({"APPTAINER_CONTAINER": "/mine.sif"}, "/mine.sif"),
+    ],
+)
+def test_within_an_image_no_engine_is_needed(monkeypatch, tmp_path, environment, words):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (result,) = engine.check_engine(environment)
+    assert (result.state, result.found) == ("ok", f"this is inside {words}")
