@@ -3,7 +3,8 @@
     python tests/bench/bench_training_step.py --peers FOLDER      (or RHODIFF_BENCH_PEERS; see setup_peers.sh)
 
 A pair of worker processes is alternated, ours and theirs, and the median of the ratios is reported: a busy machine
-slows both. Batch 8, 64 x 64, one channel; a training step is loss, gradient and Adam.
+slows both. Batch 8, 64 x 64, one channel; a training step is loss, gradient and Adam. ``contiguous`` is our own step
+in torch's default memory layout.
 """
 
 import argparse
@@ -16,7 +17,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 
-PEERS = ("lucidrains", "diffusers")
+LAYOUT = "contiguous"
+PEERS = ("lucidrains", "diffusers", LAYOUT)
 OURS = {"multipliers": [1, 2, 4, 8]}
 """Our U-Net at the parameters of the peers, 35 M; all else is default."""
 
@@ -51,8 +53,11 @@ class Worker:
 
 def compare(peer: str, peers: Path, repeats: int, model: str) -> dict[str, float]:
     """Medians of paired steps against one peer."""
-    ours = Worker([sys.executable, str(HERE / "step_rhodiff.py"), model])
-    theirs = Worker([str(peers / "bin" / "python"), str(HERE / f"step_{peer}.py")])
+    command = [sys.executable, str(HERE / "step_rhodiff.py"), model]
+    ours = Worker(command)
+    theirs = Worker(
+        [*command, LAYOUT] if peer == LAYOUT else [str(peers / "bin" / "python"), str(HERE / f"step_{peer}.py")]
+    )
     result = {"ours_parameters": ours.num_parameters, "theirs_parameters": theirs.num_parameters}
     for order in ("train", "denoise"):
         pairs = [(ours.time(order), theirs.time(order)) for _ in range(repeats + 1)][1:]
