@@ -33,7 +33,10 @@ CARRIERS = (("xccl", "xpu"), ("ccl", "xpu"), ("nccl", "cuda"), ("gloo", "cpu"), 
 """Backends as they are asked for, each on the device that it is looked at for."""
 LIMIT_S = 60.0
 """Loading oneCCL from a busy file system takes its time."""
-DEVICE_FILES = {"xpu": "/dev/dri/renderD*", "cuda": "/dev/nvidia[0-9]*"}
+NVIDIA_FILES = Path("/dev/nvidia[0-9]*")
+RENDER_NODES = Path("/sys/class/drm")
+INTEL, COMPUTE = "0x8086", "0x0380"
+"""PCI vendor; and the class of GPUs without display outputs (Max, Flex), which a desktop's are not."""
 
 
 def collective_checks(runtime: Runtime, num_processes: int, environment: Mapping[str, str]) -> list[Check]:
@@ -65,21 +68,33 @@ def usable_backends(device: str, probes: Probes) -> list[tuple[str, str]]:
 def check_policy(runtime: Runtime, num_processes: int, environment: Mapping[str, str]) -> Iterator[Result]:
     """What each device, carrier and IPEX is refused for, and what a training takes."""
     probes = probe_environment(loads_oneccl=True)
-    yield _device_result("xpu", probes.xpu, torch.xpu._is_compiled())
-    yield _device_result("cuda", probes.cuda, is_expected=True)
+    yield _device_result("xpu", probes.xpu, _intel_devices(RENDER_NODES, any_kind=torch.xpu._is_compiled()))
+    files = NVIDIA_FILES.parent.glob(NVIDIA_FILES.name)
+    yield _device_result("cuda", probes.cuda, sorted(map(str, files)))
     for name, device in CARRIERS:
         yield _carrier_result(name, device, probes, environment)
     yield _ipex_result(probes)
     yield _training_result(runtime, num_processes, probes)
 
 
-def _device_result(name: str, probe: Probe, is_expected: bool) -> Result:
-    """Device files that torch does not see the devices of are worth a word, where torch was built for them."""
-    pattern = Path(DEVICE_FILES[name])
-    files = sorted(str(path) for path in pattern.parent.glob(pattern.name))
-    if probe.is_there or not files or not is_expected:
+def _intel_devices(folder: Path, *, any_kind: bool) -> list[str]:
+    """Intel's GPUs as the kernel lists them; those of desktops only where ``any_kind`` is wanted."""
+    found = []
+    for node in sorted(folder.glob("renderD*")):
+        try:
+            vendor, kind = ((node / "device" / name).read_text().strip() for name in ("vendor", "class"))
+        except OSError:  # no PCI device
+            continue
+        if vendor == INTEL and (any_kind or kind.startswith(COMPUTE)):
+            found.append(f"/dev/dri/{node.name}")
+    return found
+
+
+def _device_result(name: str, probe: Probe, files: list[str]) -> Result:
+    """Devices that the kernel knows and torch does not are worth a word: torch may be one for others."""
+    if probe.is_there or not files:
         return Result(name, "ok" if probe.is_there else "absent", probe.words)
-    fix = "may you open them ('groups'), is the driver's user part here, and is torch the one for this device?"
+    fix = "is torch the one for this device, may you open it ('groups'), is the driver's user part here?"
     return Result(name, "warning", f"{probe.words}; but there is {', '.join(files)}", fix)
 
 

@@ -154,3 +154,39 @@ def test_versions_are_those_that_run():
 def test_no_compiler_is_no_fault_by_itself(tmp_path):
     (one,) = software.check_compiler({"PATH": str(tmp_path)})
     assert one.state == "absent"
+
+
+MAX_1550, LAPTOP, OTHER = ("0x8086", "0x038000"), ("0x8086", "0x030000"), ("0x1002", "0x030000")
+
+
+@pytest.mark.parametrize(
+    ("devices", "has_xpu_torch", "named"),
+    [
+        ([], True, None),
+        ([MAX_1550, MAX_1550], False, "/dev/dri/renderD128, /dev/dri/renderD129"),
+        ([LAPTOP], False, None),
+        ([LAPTOP, MAX_1550], False, "/dev/dri/renderD129"),
+        ([LAPTOP], True, "/dev/dri/renderD128"),
+        ([OTHER], True, None),
+    ],
+)
+def test_an_intel_gpu_that_torch_does_not_see_is_told_where_it_is_meant_to_be_used(
+    monkeypatch, tmp_path, on_a_cpu, devices, has_xpu_torch, named
+):
+    """The kernel lists a node's Data Center GPUs Max, a laptop's GPU, and one of another maker."""
+    (tmp_path / "renderD200").mkdir()  # a virtual device has no PCI entry
+    for number, (vendor, kind) in enumerate(devices, 128):
+        folder = tmp_path / f"renderD{number}" / "device"
+        folder.mkdir(parents=True)
+        (folder / "vendor").write_text(f"{vendor}\n")
+        (folder / "class").write_text(f"{kind}\n")
+    monkeypatch.setattr(collectives, "RENDER_NODES", tmp_path)
+    monkeypatch.setattr(collectives, "probe_environment", lambda **_: on_a_cpu)
+    monkeypatch.setattr(torch.xpu, "_is_compiled", lambda: has_xpu_torch)
+    xpu = by_name(check_policy(Runtime(), 2, {}))["xpu"]
+    if named is None:
+        assert xpu.state == "absent"
+    else:
+        assert xpu.state == "warning"
+        assert xpu.found.endswith(f"but there is {named}")
+        assert "is torch the one for this device" in xpu.fix
