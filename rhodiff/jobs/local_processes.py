@@ -7,6 +7,7 @@ whatever session or process group it made for itself. Linux only (``/proc``).
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,8 +26,12 @@ __all__ = [
 
 PROC = Path("/proc")
 ENDED_STATES = {"Z", "X"}
-STATE, START_TIME = 0, 19
+STATE, FLAGS, START_TIME = 0, 6, 19
 """Places in ``/proc/<pid>/stat`` after the name, which may itself hold spaces and brackets."""
+
+KERNEL_THREAD = 0x00200000
+EXEC_S, EXEC_PAUSE_S = 0.05, 0.0005
+"""How long a process may take to become another program: Linux shows no environment meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +57,17 @@ class Machine:
 
 def start_ticks(pid: int) -> int | None:
     """Start of a process in clock ticks since the boot; None if there is none, or it has ended."""
+    fields = _stat(pid)
+    return None if fields is None else int(fields[START_TIME])
+
+
+def _stat(pid: int) -> list[str] | None:
+    """What ``/proc/<pid>/stat`` says after the name; None if there is no such process, or it has ended."""
     try:
         fields = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[STATE] in ENDED_STATES else int(fields[START_TIME])
+    return None if fields[STATE] in ENDED_STATES else fields
 
 
 def is_running(pid: int, ticks: int) -> bool:
@@ -85,10 +96,22 @@ def _own_processes() -> Iterator[int]:
 
 
 def _environment(pid: int) -> set[bytes]:
-    try:
-        return set((PROC / str(pid) / "environ").read_bytes().split(b"\0"))
-    except OSError:  # ended meanwhile, or not ours to look at
-        return set()
+    """What it was started with; looked at again where it is empty, since it may be becoming another program."""
+    deadline = time.monotonic() + EXEC_S
+    while True:
+        try:
+            found = (PROC / str(pid) / "environ").read_bytes()
+        except OSError:  # ended meanwhile, or not ours to look at
+            return set()
+        if found or time.monotonic() > deadline or not _has_memory(pid):
+            return set(found.split(b"\0"))
+        time.sleep(EXEC_PAUSE_S)
+
+
+def _has_memory(pid: int) -> bool:
+    """Whether it is a program: neither ended nor a thread of the kernel."""
+    fields = _stat(pid)
+    return fields is not None and not int(fields[FLAGS]) & KERNEL_THREAD
 
 
 def signal_processes(pids: list[int], number: signal.Signals) -> None:
