@@ -60,7 +60,7 @@ def test_error_of_a_rank_is_told_with_its_place_and_ends_all(run):
 
 def test_stop_of_one_rank_stops_all_and_the_evaluation_goes_on(run, alone):
     started = run.mpirun(2)
-    wait_until(lambda: run.num_done >= 5)
+    wait_until(lambda: run.num_done >= 1)  # no later: on a quick machine little is left soon
     os.kill(started.ranks[1].pid, signal.SIGUSR1)
     code, text = started.wait(60)
     assert code == 75
