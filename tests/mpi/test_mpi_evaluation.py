@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import signal
 import time
 from functools import partial
@@ -59,10 +60,18 @@ def test_error_of_a_rank_is_told_with_its_place_and_ends_all(run):
 
 
 def test_stop_of_one_rank_stops_all_and_the_evaluation_goes_on(run, alone):
-    started = run.mpirun(2)
-    wait_until(lambda: run.num_done >= 1)  # no later: on a quick machine little is left soon
-    os.kill(started.ranks[1].pid, signal.SIGUSR1)
-    code, text = started.wait(60)
+    for _ in range(8):  # on a quick machine all may be done before the signal comes: then from the beginning
+        shutil.rmtree(run.statistics, ignore_errors=True)
+        for marker in run.statistics.parent.glob("markers/statistics-*"):
+            marker.unlink()
+        started = run.mpirun(2)
+        wait_until(lambda one=started: len(one.ranks) == 2)
+        rank = started.ranks[1]
+        wait_until(lambda: run.num_done >= 1)
+        os.kill(rank.pid, signal.SIGUSR1)
+        code, text = started.wait(60)
+        if code != 0:
+            break
     assert code == 75
     assert text.count("stopped by SIGUSR1") == 1
     assert run.mpirun(2).wait()[0] == 0
